@@ -1,0 +1,69 @@
+/*
+ * clock.c
+ *		Time to live and deadlines.
+ *
+ * A time to live is kept in microseconds with months of 30 days, as interval
+ * comparison counts them.  Arithmetic saturates: 100 years or more (and
+ * 'infinity' from PostgreSQL 17 on, whose fields are all at their maximum) is
+ * "no deadline", so nothing overflows.
+ */
+#include "postgres.h"
+
+#include "utils/timestamp.h"
+
+#include "base/clock.h"
+
+/*
+ * The server's clock at this moment (not the transaction's start).
+ */
+TimestampTz
+covet_now(void)
+{
+	return GetCurrentTimestamp();
+}
+
+/*
+ * Microseconds of an interval: TTL_FOREVER from 100 years on, zero or less
+ * when the interval is.
+ */
+Ttl
+covet_ttl_from_interval(const Interval *interval)
+{
+	double		days = (double) interval->month * DAYS_PER_MONTH + interval->day;
+	double		estimate = days * USECS_PER_DAY + (double) interval->time;
+
+	/* The estimate decides only far from the exact range. */
+	if (estimate >= 2.0 * TTL_MAX)
+		return TTL_FOREVER;
+	if (estimate <= 0 - 2.0 * TTL_MAX)
+		return -TTL_MAX;
+	else
+	{
+		int64		exact = ((int64) interval->month * DAYS_PER_MONTH + interval->day)
+			* USECS_PER_DAY + interval->time;
+
+		return exact >= TTL_MAX ? TTL_FOREVER : exact;
+	}
+}
+
+/*
+ * Microseconds of a setting in seconds; a negative one is "no deadline".
+ */
+Ttl
+covet_ttl_from_seconds(int seconds)
+{
+	if (seconds < 0 || (int64) seconds * USECS_PER_SEC >= TTL_MAX)
+		return TTL_FOREVER;
+	return (int64) seconds * USECS_PER_SEC;
+}
+
+/*
+ * from + ttl; 'infinity' when either has no end.
+ */
+TimestampTz
+covet_deadline(TimestampTz from, Ttl ttl)
+{
+	if (ttl == TTL_FOREVER || TIMESTAMP_NOT_FINITE(from))
+		return DT_NOEND;
+	return from + ttl;
+}
