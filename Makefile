@@ -22,6 +22,9 @@ OBJS = \
 	src/codec/codec_raw.o \
 	src/codec/codec_zstd.o \
 	src/codec/frame.o \
+	src/store/store_table.o \
+	src/store/store_plan.o \
+	src/store/store_lock.o \
 	src/covet.o
 
 ifeq ($(WITH_MONGO),no)
