@@ -40,6 +40,12 @@ covet_ttl_from_interval(const Interval *interval)
 		return TTL_FOREVER;
 	if (estimate <= 0 - 2.0 * TTL_MAX)
 		return -TTL_MAX;
+
+	/* Huge fields that cancel each other out are not worth exactness. */
+	if (abs(interval->month) > 300 * MONTHS_PER_YEAR ||
+		abs(interval->day) > 300 * 366)
+		return estimate > 0 ? TTL_FOREVER : -TTL_MAX;
+
 	exact = interval->day * USECS_PER_DAY + interval->time;
 	if (interval->month != 0)
 	{
