@@ -64,7 +64,7 @@ check()
 # the file $log and onto the screen.
 installcheck()
 {
-	as_tester make --no-print-directory -C "$work" installcheck "PG_CONFIG=$PG_CONFIG" "$@" \
+	as_tester make -s --no-print-directory -C "$work" installcheck "PG_CONFIG=$PG_CONFIG" "$@" \
 		</dev/null 2>&1 | tee "$log"
 }
 
