@@ -116,9 +116,9 @@ apt_install()
 	log=$shims/log
 	printf '#!/bin/sh\nexit 0\n' >"$shims/pg_createcluster"
 	chmod 0755 "$shims" "$shims/pg_createcluster"
-	as_root env PATH="$shims:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" \
-		RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 \
-		apt-get install -y --no-install-recommends -o Dpkg::Use-Pty=0 "$@" \
+	as_root env RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 \
+		apt-get install -y --no-install-recommends -o Dpkg::Use-Pty=0 \
+		-o "DPkg::Path=$shims:/usr/sbin:/usr/bin:/sbin:/bin" "$@" \
 		</dev/null 2>&1 | tee "$log" | apt_progress || status=1
 	if [ "$status" != 0 ]; then
 		tail -n 15 "$log" >&2
