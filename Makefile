@@ -17,7 +17,7 @@ bare := demo test layers
 ifeq ($(filter-out $(bare),$(or $(MAKECMDGOALS),all)),)
 
 demo:
-	@PG_CONFIG='$(PG_CONFIG)' WITH_MONGO='$(WITH_MONGO)' KEEP='$(KEEP)' bash test/demo.sh
+	@PG_CONFIG='$(PG_CONFIG)' KEEP='$(KEEP)' bash test/demo.sh
 
 test:
 	@PG_CONFIG='$(PG_CONFIG)' bash test/run_all.sh

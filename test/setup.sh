@@ -25,7 +25,7 @@ unset LANGUAGE PGDATABASE PGHOST PGPORT PGUSER PGPASSWORD PGSERVICE PGOPTIONS PG
 
 say()
 {
-	printf '%s\n' "$*"
+	printf '%s\n' "$@"
 }
 
 die()
