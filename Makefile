@@ -59,6 +59,14 @@ MONGO_OBJS = \
 	src/mongo/mongo_absent.o
 else
 MONGO_OBJS = \
+	src/bson/bson_date.o \
+	src/bson/bson_extended.o \
+	src/bson/bson_in.o \
+	src/bson/bson_own.o \
+	src/bson/bson_sink.o \
+	src/bson/bson_out.o \
+	src/bson/bson_plain.o \
+	src/bson/bson_sql.o \
 	src/mongo/mongo.o
 endif
 
