@@ -25,6 +25,8 @@ OBJS = \
 	src/store/store_table.o \
 	src/store/store_plan.o \
 	src/store/store_lock.o \
+	src/store/store_session_row.o \
+	src/store/store_token.o \
 	src/covet.o
 
 ifeq ($(WITH_MONGO),no)
