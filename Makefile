@@ -51,6 +51,8 @@ OBJS = \
 	src/store/store_stamp.o \
 	src/store/store_cache_read.o \
 	src/store/store_cache_write.o \
+	src/store/store_session_row.o \
+	src/store/store_token.o \
 	src/cache.o \
 	src/covet.o
 
