@@ -117,7 +117,7 @@ override with_llvm := no
 # TEST_SERVER= it uses the running server that the environment names.
 TEST_SERVER = --temp-instance=tmp_check --temp-config=test/covet.conf
 REGRESS := $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))
-REGRESS_OPTS = --inputdir=test --load-extension=covet $(TEST_SERVER)
+REGRESS_OPTS = --inputdir=test --encoding=UTF8 --no-locale --load-extension=covet $(TEST_SERVER)
 ISOLATION := $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=test --outputdir=. --load-extension=covet $(TEST_SERVER)
 EXTRA_CLEAN += tmp_check results regression.diffs regression.out log
