@@ -43,6 +43,15 @@ OBJS = \
 	src/codec/codec_raw.o \
 	src/codec/codec_zstd.o \
 	src/codec/frame.o \
+	src/codec/value.o \
+	src/store/store_table.o \
+	src/store/store_plan.o \
+	src/store/store_lock.o \
+	src/store/store_namespace.o \
+	src/store/store_stamp.o \
+	src/store/store_cache_read.o \
+	src/store/store_cache_write.o \
+	src/cache.o \
 	src/covet.o
 
 ifeq ($(WITH_MONGO),no)

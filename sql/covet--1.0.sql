@@ -1,1 +1,818 @@
--- covet
+/* covet: session store, cache and MongoDB bridge */
+
+-- complain if script is sourced in psql, rather than via CREATE EXTENSION
+\echo Use "CREATE EXTENSION covet" to load this file. \quit
+
+-- Created here, so that nobody can have prepared what stands in it.
+CREATE SCHEMA covet;
+GRANT USAGE ON SCHEMA covet TO PUBLIC;
+
+-- Names that begin with an underscore are private.
+
+-- ==========================================================================
+-- Settings that belong to the database
+-- ==========================================================================
+
+CREATE TABLE covet._setting (
+	name text COLLATE "C" PRIMARY KEY,
+	value text NOT NULL
+);
+COMMENT ON TABLE covet._setting IS 'Private: which of the two session tables is in use.';
+SELECT pg_catalog.pg_extension_config_dump('covet._setting', '');
+
+CREATE FUNCTION covet.version() RETURNS text
+AS 'MODULE_PATHNAME', 'covet_version'
+LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION covet.version() IS 'The version of the loaded library.';
+
+-- ==========================================================================
+-- Cache
+-- ==========================================================================
+
+CREATE TABLE covet._cache_namespace (
+	namespace text COLLATE "C" PRIMARY KEY,
+	storage text NOT NULL,
+	default_ttl interval,
+	max_bytes bigint,
+	codec text NOT NULL,
+	owner_oid oid,
+	owner_name name
+);
+COMMENT ON TABLE covet._cache_namespace IS 'Private: settings of cache namespaces.';
+SELECT pg_catalog.pg_extension_config_dump('covet._cache_namespace', '');
+
+-- No column that a rewrite or a touch changes is indexed and fillfactor leaves
+-- room, so both are HOT updates.  Truncation by autovacuum would take ACCESS
+-- EXCLUSIVE and stop readers.
+CREATE UNLOGGED TABLE covet._cache (
+	version bigint NOT NULL,
+	expires_at timestamptz NOT NULL,	-- infinity: no deadline
+	seen_at timestamptz NOT NULL,		-- counts when idle is not 0
+	idle bigint NOT NULL,				-- microseconds; 0: ends at expires_at only
+	stamp bigint NOT NULL,				-- the namespace's stamp when written
+	namespace text COLLATE "C" NOT NULL,
+	key text COLLATE "C" NOT NULL,
+	value bytea NOT NULL,				-- a frame
+	tags text[] COLLATE "C",
+	tag_stamps bigint[],				-- the tags' stamps when written
+	PRIMARY KEY (namespace, key)
+) WITH (fillfactor = 80, vacuum_truncate = off,
+		autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000,
+		autovacuum_vacuum_insert_scale_factor = 0.2,
+		autovacuum_analyze_scale_factor = 0.2, autovacuum_vacuum_cost_delay = 0,
+		toast.autovacuum_vacuum_scale_factor = 0.02,
+		toast.autovacuum_vacuum_cost_delay = 0, toast.vacuum_truncate = off);
+ALTER TABLE covet._cache ALTER COLUMN value SET STORAGE EXTERNAL;
+COMMENT ON TABLE covet._cache IS 'Private: cache entries of namespaces with storage "table".';
+
+-- Slots 0 to 4095 are namespaces, 4096 to 69631 tags, by hash: the table cannot
+-- grow, and a collision only clears a bystander.
+CREATE UNLOGGED TABLE covet._cache_stamp (
+	slot integer PRIMARY KEY,
+	stamp bigint NOT NULL
+) WITH (fillfactor = 50, vacuum_truncate = off,
+		autovacuum_vacuum_scale_factor = 0.1, autovacuum_vacuum_cost_delay = 0);
+COMMENT ON TABLE covet._cache_stamp IS 'Private: when namespaces and tags were last cleared.';
+
+CREATE TYPE covet.cache_entry AS (
+	key text,
+	value bytea,
+	kind text,
+	version bigint,
+	expires_at timestamptz,
+	raw_size integer,
+	stored_size integer,
+	codec text,
+	tags text[]
+);
+COMMENT ON TYPE covet.cache_entry IS
+	'A live cache entry: value as bytes, kind (text, bytea, jsonb), version, end, sizes in bytes and codec.';
+
+CREATE FUNCTION covet.cache_get(key text, namespace text DEFAULT 'default')
+RETURNS text
+AS 'MODULE_PATHNAME', 'covet_cache_get'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.cache_get(text, text) IS
+	'The value of a live entry as text, or NULL.';
+REVOKE EXECUTE ON FUNCTION covet.cache_get(text, text) FROM PUBLIC;
+
+CREATE FUNCTION covet.cache_get_bytea(key text, namespace text DEFAULT 'default')
+RETURNS bytea
+AS 'MODULE_PATHNAME', 'covet_cache_get_bytea'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.cache_get_bytea(text, text) IS
+	'The value of a live entry as bytea, or NULL.';
+REVOKE EXECUTE ON FUNCTION covet.cache_get_bytea(text, text) FROM PUBLIC;
+
+CREATE FUNCTION covet.cache_get_jsonb(key text, namespace text DEFAULT 'default')
+RETURNS jsonb
+AS 'MODULE_PATHNAME', 'covet_cache_get_jsonb'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.cache_get_jsonb(text, text) IS
+	'The value of a live entry as jsonb, or NULL.';
+REVOKE EXECUTE ON FUNCTION covet.cache_get_jsonb(text, text) FROM PUBLIC;
+
+CREATE FUNCTION covet.cache_get_many(keys text[], namespace text DEFAULT 'default')
+RETURNS text[]
+AS 'MODULE_PATHNAME', 'covet_cache_get_many'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.cache_get_many(text[], text) IS
+	'The values of many keys as text, aligned with the keys, NULL where there is none.';
+REVOKE EXECUTE ON FUNCTION covet.cache_get_many(text[], text) FROM PUBLIC;
+
+CREATE FUNCTION covet.cache_get_many_bytea(keys text[], namespace text DEFAULT 'default')
+RETURNS bytea[]
+AS 'MODULE_PATHNAME', 'covet_cache_get_many_bytea'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.cache_get_many_bytea(text[], text) IS
+	'The values of many keys as bytea, aligned with the keys, NULL where there is none.';
+REVOKE EXECUTE ON FUNCTION covet.cache_get_many_bytea(text[], text) FROM PUBLIC;
+
+CREATE FUNCTION covet.cache_get_many_jsonb(keys text[], namespace text DEFAULT 'default')
+RETURNS jsonb[]
+AS 'MODULE_PATHNAME', 'covet_cache_get_many_jsonb'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.cache_get_many_jsonb(text[], text) IS
+	'The values of many keys as jsonb, aligned with the keys, NULL where there is none.';
+REVOKE EXECUTE ON FUNCTION covet.cache_get_many_jsonb(text[], text) FROM PUBLIC;
+
+CREATE FUNCTION covet.cache_set(
+	key text, value text, ttl interval DEFAULT NULL, namespace text DEFAULT 'default',
+	tags text[] DEFAULT NULL, idle interval DEFAULT NULL)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'covet_cache_set'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.cache_set(text, text, interval, text, text[], interval) IS
+	'Stores a value given as text; the result is whether it was stored.';
+REVOKE EXECUTE ON FUNCTION covet.cache_set(text, text, interval, text, text[], interval) FROM PUBLIC;
+
+CREATE FUNCTION covet.cache_set_bytea(
+	key text, value bytea, ttl interval DEFAULT NULL, namespace text DEFAULT 'default',
+	tags text[] DEFAULT NULL, idle interval DEFAULT NULL)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'covet_cache_set_bytea'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.cache_set_bytea(text, bytea, interval, text, text[], interval) IS
+	'Stores a value given as bytea; the result is whether it was stored.';
+REVOKE EXECUTE ON FUNCTION covet.cache_set_bytea(text, bytea, interval, text, text[], interval) FROM PUBLIC;
+
+CREATE FUNCTION covet.cache_set_jsonb(
+	key text, value jsonb, ttl interval DEFAULT NULL, namespace text DEFAULT 'default',
+	tags text[] DEFAULT NULL, idle interval DEFAULT NULL)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'covet_cache_set_jsonb'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.cache_set_jsonb(text, jsonb, interval, text, text[], interval) IS
+	'Stores a value given as jsonb; the result is whether it was stored.';
+REVOKE EXECUTE ON FUNCTION covet.cache_set_jsonb(text, jsonb, interval, text, text[], interval) FROM PUBLIC;
+
+CREATE FUNCTION covet.cache_set_many(
+	keys text[], vals text[], ttl interval DEFAULT NULL,
+	namespace text DEFAULT 'default', tags text[] DEFAULT NULL)
+RETURNS integer
+AS 'MODULE_PATHNAME', 'covet_cache_set_many'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.cache_set_many(text[], text[], interval, text, text[]) IS
+	'Stores many values given as text in one statement; the result is how many.';
+REVOKE EXECUTE ON FUNCTION covet.cache_set_many(text[], text[], interval, text, text[]) FROM PUBLIC;
+
+CREATE FUNCTION covet.cache_set_many_bytea(
+	keys text[], vals bytea[], ttl interval DEFAULT NULL,
+	namespace text DEFAULT 'default', tags text[] DEFAULT NULL)
+RETURNS integer
+AS 'MODULE_PATHNAME', 'covet_cache_set_many_bytea'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.cache_set_many_bytea(text[], bytea[], interval, text, text[]) IS
+	'Stores many values given as bytea in one statement; the result is how many.';
+REVOKE EXECUTE ON FUNCTION covet.cache_set_many_bytea(text[], bytea[], interval, text, text[]) FROM PUBLIC;
+
+CREATE FUNCTION covet.cache_set_many_jsonb(
+	keys text[], vals jsonb[], ttl interval DEFAULT NULL,
+	namespace text DEFAULT 'default', tags text[] DEFAULT NULL)
+RETURNS integer
+AS 'MODULE_PATHNAME', 'covet_cache_set_many_jsonb'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.cache_set_many_jsonb(text[], jsonb[], interval, text, text[]) IS
+	'Stores many values given as jsonb in one statement; the result is how many.';
+REVOKE EXECUTE ON FUNCTION covet.cache_set_many_jsonb(text[], jsonb[], interval, text, text[]) FROM PUBLIC;
+
+CREATE FUNCTION covet.cache_add(
+	key text, value text, ttl interval DEFAULT NULL, namespace text DEFAULT 'default',
+	tags text[] DEFAULT NULL)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'covet_cache_add'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.cache_add(text, text, interval, text, text[]) IS
+	'Stores a value given as text only if the key is absent.';
+REVOKE EXECUTE ON FUNCTION covet.cache_add(text, text, interval, text, text[]) FROM PUBLIC;
+
+CREATE FUNCTION covet.cache_add_bytea(
+	key text, value bytea, ttl interval DEFAULT NULL, namespace text DEFAULT 'default',
+	tags text[] DEFAULT NULL)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'covet_cache_add_bytea'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.cache_add_bytea(text, bytea, interval, text, text[]) IS
+	'Stores a value given as bytea only if the key is absent.';
+REVOKE EXECUTE ON FUNCTION covet.cache_add_bytea(text, bytea, interval, text, text[]) FROM PUBLIC;
+
+CREATE FUNCTION covet.cache_add_jsonb(
+	key text, value jsonb, ttl interval DEFAULT NULL, namespace text DEFAULT 'default',
+	tags text[] DEFAULT NULL)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'covet_cache_add_jsonb'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.cache_add_jsonb(text, jsonb, interval, text, text[]) IS
+	'Stores a value given as jsonb only if the key is absent.';
+REVOKE EXECUTE ON FUNCTION covet.cache_add_jsonb(text, jsonb, interval, text, text[]) FROM PUBLIC;
+
+CREATE FUNCTION covet.cache_replace(
+	key text, value text, ttl interval DEFAULT NULL, namespace text DEFAULT 'default',
+	tags text[] DEFAULT NULL, if_version bigint DEFAULT NULL)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'covet_cache_replace'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.cache_replace(text, text, interval, text, text[], bigint) IS
+	'Stores a value given as text only if the key is present (and of that version).';
+REVOKE EXECUTE ON FUNCTION covet.cache_replace(text, text, interval, text, text[], bigint) FROM PUBLIC;
+
+CREATE FUNCTION covet.cache_replace_bytea(
+	key text, value bytea, ttl interval DEFAULT NULL, namespace text DEFAULT 'default',
+	tags text[] DEFAULT NULL, if_version bigint DEFAULT NULL)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'covet_cache_replace_bytea'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.cache_replace_bytea(text, bytea, interval, text, text[], bigint) IS
+	'Stores a value given as bytea only if the key is present (and of that version).';
+REVOKE EXECUTE ON FUNCTION covet.cache_replace_bytea(text, bytea, interval, text, text[], bigint) FROM PUBLIC;
+
+CREATE FUNCTION covet.cache_replace_jsonb(
+	key text, value jsonb, ttl interval DEFAULT NULL, namespace text DEFAULT 'default',
+	tags text[] DEFAULT NULL, if_version bigint DEFAULT NULL)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'covet_cache_replace_jsonb'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.cache_replace_jsonb(text, jsonb, interval, text, text[], bigint) IS
+	'Stores a value given as jsonb only if the key is present (and of that version).';
+REVOKE EXECUTE ON FUNCTION covet.cache_replace_jsonb(text, jsonb, interval, text, text[], bigint) FROM PUBLIC;
+
+CREATE FUNCTION covet.cache_incr(
+	key text, by bigint DEFAULT 1, ttl interval DEFAULT NULL,
+	namespace text DEFAULT 'default', initial bigint DEFAULT 0)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'covet_cache_incr'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.cache_incr(text, bigint, interval, text, bigint) IS
+	'Adds to an integer and returns the sum; an absent key starts at initial, or stays absent when that is NULL.';
+REVOKE EXECUTE ON FUNCTION covet.cache_incr(text, bigint, interval, text, bigint) FROM PUBLIC;
+
+CREATE FUNCTION covet.cache_take(key text, namespace text DEFAULT 'default')
+RETURNS text
+AS 'MODULE_PATHNAME', 'covet_cache_take'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.cache_take(text, text) IS
+	'Returns a value as text and removes it; exactly one caller wins.';
+REVOKE EXECUTE ON FUNCTION covet.cache_take(text, text) FROM PUBLIC;
+
+CREATE FUNCTION covet.cache_take_bytea(key text, namespace text DEFAULT 'default')
+RETURNS bytea
+AS 'MODULE_PATHNAME', 'covet_cache_take_bytea'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.cache_take_bytea(text, text) IS
+	'Returns a value as bytea and removes it; exactly one caller wins.';
+REVOKE EXECUTE ON FUNCTION covet.cache_take_bytea(text, text) FROM PUBLIC;
+
+CREATE FUNCTION covet.cache_take_jsonb(key text, namespace text DEFAULT 'default')
+RETURNS jsonb
+AS 'MODULE_PATHNAME', 'covet_cache_take_jsonb'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.cache_take_jsonb(text, text) IS
+	'Returns a value as jsonb and removes it; exactly one caller wins.';
+REVOKE EXECUTE ON FUNCTION covet.cache_take_jsonb(text, text) FROM PUBLIC;
+
+CREATE FUNCTION covet.cache_touch(
+	key text, ttl interval DEFAULT NULL, namespace text DEFAULT 'default')
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'covet_cache_touch'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.cache_touch(text, interval, text) IS
+	'Moves the deadline to now + ttl; the result is whether there was an entry.';
+REVOKE EXECUTE ON FUNCTION covet.cache_touch(text, interval, text) FROM PUBLIC;
+
+CREATE FUNCTION covet.cache_delete(key text, namespace text DEFAULT 'default')
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'covet_cache_delete'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.cache_delete(text, text) IS
+	'Removes an entry; the result is whether there was a live one.';
+REVOKE EXECUTE ON FUNCTION covet.cache_delete(text, text) FROM PUBLIC;
+
+CREATE FUNCTION covet.cache_delete_many(keys text[], namespace text DEFAULT 'default')
+RETURNS integer
+AS 'MODULE_PATHNAME', 'covet_cache_delete_many'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.cache_delete_many(text[], text) IS
+	'Removes many entries; the result is how many live ones there were.';
+REVOKE EXECUTE ON FUNCTION covet.cache_delete_many(text[], text) FROM PUBLIC;
+
+CREATE FUNCTION covet.cache_exists(key text, namespace text DEFAULT 'default')
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'covet_cache_exists'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.cache_exists(text, text) IS
+	'Is there a live entry?';
+REVOKE EXECUTE ON FUNCTION covet.cache_exists(text, text) FROM PUBLIC;
+
+CREATE FUNCTION covet.cache_expires_at(key text, namespace text DEFAULT 'default')
+RETURNS timestamptz
+AS 'MODULE_PATHNAME', 'covet_cache_expires_at'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.cache_expires_at(text, text) IS
+	'When a live entry ends, infinity when it has no deadline, NULL when absent.';
+REVOKE EXECUTE ON FUNCTION covet.cache_expires_at(text, text) FROM PUBLIC;
+
+CREATE FUNCTION covet.cache_entries(keys text[], namespace text DEFAULT 'default')
+RETURNS SETOF covet.cache_entry
+AS 'MODULE_PATHNAME', 'covet_cache_entries'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.cache_entries(text[], text) IS
+	'The live entries among some keys, with all that is known of them.';
+REVOKE EXECUTE ON FUNCTION covet.cache_entries(text[], text) FROM PUBLIC;
+
+CREATE FUNCTION covet.cache_scan(
+	prefix text DEFAULT '', after text DEFAULT NULL, max_entries integer DEFAULT 1000,
+	namespace text DEFAULT 'default', with_values boolean DEFAULT false)
+RETURNS SETOF covet.cache_entry
+AS 'MODULE_PATHNAME', 'covet_cache_scan'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.cache_scan(text, text, integer, text, boolean) IS
+	'Live entries whose keys begin with prefix and come after a key, in key order, at most max_entries.';
+REVOKE EXECUTE ON FUNCTION covet.cache_scan(text, text, integer, text, boolean) FROM PUBLIC;
+
+CREATE FUNCTION covet.cache_clear(namespace text DEFAULT 'default')
+RETURNS void
+AS 'MODULE_PATHNAME', 'covet_cache_clear'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.cache_clear(text) IS
+	'Ends all entries of a namespace, whatever their number, at commit.';
+REVOKE EXECUTE ON FUNCTION covet.cache_clear(text) FROM PUBLIC;
+
+CREATE FUNCTION covet.cache_invalidate_tags(tags text[], namespace text DEFAULT 'default')
+RETURNS void
+AS 'MODULE_PATHNAME', 'covet_cache_invalidate_tags'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.cache_invalidate_tags(text[], text) IS
+	'Ends all entries that carry one of the tags, whatever their number, at commit.';
+REVOKE EXECUTE ON FUNCTION covet.cache_invalidate_tags(text[], text) FROM PUBLIC;
+
+CREATE FUNCTION covet.cache_namespace_set(
+	namespace text, storage text DEFAULT 'table', default_ttl interval DEFAULT NULL,
+	max_bytes bigint DEFAULT NULL, codec text DEFAULT 'auto', owner regrole DEFAULT NULL)
+RETURNS void
+AS 'MODULE_PATHNAME', 'covet_cache_namespace_set'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.cache_namespace_set(text, text, interval, bigint, text, regrole) IS
+	'Sets all settings of a namespace; what is left out returns to its default.';
+REVOKE EXECUTE ON FUNCTION covet.cache_namespace_set(text, text, interval, bigint, text, regrole) FROM PUBLIC;
+
+CREATE FUNCTION covet.cache_namespace_drop(namespace text)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'covet_cache_namespace_drop'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.cache_namespace_drop(text) IS
+	'Forgets the settings of a namespace and clears it; the result is whether there were any.';
+REVOKE EXECUTE ON FUNCTION covet.cache_namespace_drop(text) FROM PUBLIC;
+
+CREATE FUNCTION covet._cache_usage(
+	OUT namespace text, OUT entries bigint, OUT bytes bigint)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'covet__cache_usage'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet._cache_usage() IS 'Private: live entries and their stored bytes, a row a namespace.';
+REVOKE EXECUTE ON FUNCTION covet._cache_usage() FROM PUBLIC;
+
+CREATE VIEW covet.cache_namespaces AS
+	SELECT namespace,
+		coalesce(n.storage, pg_catalog.current_setting('covet.default_storage', true), 'table') AS storage,
+		n.default_ttl,
+		n.max_bytes,
+		coalesce(n.codec, 'auto') AS codec,
+		n.owner_oid::regrole AS owner,
+		coalesce(u.entries, 0) AS entries,
+		coalesce(u.bytes, 0) AS bytes,
+		0::bigint AS hot_bytes
+	FROM covet._cache_namespace n
+		FULL JOIN covet._cache_usage() u USING (namespace);
+COMMENT ON VIEW covet.cache_namespaces IS
+	'Cache namespaces that have settings or entries; NULL settings stand for the defaults.';
+GRANT SELECT ON covet.cache_namespaces TO pg_monitor;
+
+-- ==========================================================================
+-- Sessions
+-- ==========================================================================
+
+-- Two tables of one shape: covet._setting says which is in use.  Nothing that a
+-- touch or an update changes is indexed.
+CREATE UNLOGGED TABLE covet._session (
+	version bigint NOT NULL,
+	created_at timestamptz NOT NULL,
+	seen_at timestamptz NOT NULL,
+	hard_end timestamptz NOT NULL,		-- end of the lifetime, or of what was saved
+	idle bigint NOT NULL,				-- microseconds
+	previous_until timestamptz,			-- end of the grace of previous_hash
+	ended_until timestamptz,			-- a tombstone until then; NULL: a session
+	session_id uuid NOT NULL UNIQUE,
+	saved boolean NOT NULL,				-- ends at hard_end whenever it was seen
+	token_hash bytea PRIMARY KEY,		-- SHA-256 of the token
+	previous_hash bytea,				-- that of the token before the rotation
+	user_id text COLLATE "C",
+	ip inet,
+	data bytea,							-- a frame; NULL in tombstones
+	user_agent text
+) WITH (fillfactor = 70, vacuum_truncate = off,
+		autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000,
+		autovacuum_vacuum_insert_scale_factor = 0.2,
+		autovacuum_analyze_scale_factor = 0.2, autovacuum_vacuum_cost_delay = 0,
+		toast.autovacuum_vacuum_scale_factor = 0.02,
+		toast.autovacuum_vacuum_cost_delay = 0, toast.vacuum_truncate = off);
+ALTER TABLE covet._session ALTER COLUMN data SET STORAGE EXTERNAL;
+CREATE INDEX _session_previous_hash_idx ON covet._session (previous_hash);
+CREATE INDEX _session_user_id_idx ON covet._session (user_id);
+COMMENT ON TABLE covet._session IS 'Private: sessions and their tombstones, when unlogged.';
+
+CREATE TABLE covet._session_logged (
+	version bigint NOT NULL,
+	created_at timestamptz NOT NULL,
+	seen_at timestamptz NOT NULL,
+	hard_end timestamptz NOT NULL,		-- end of the lifetime, or of what was saved
+	idle bigint NOT NULL,				-- microseconds
+	previous_until timestamptz,			-- end of the grace of previous_hash
+	ended_until timestamptz,			-- a tombstone until then; NULL: a session
+	session_id uuid NOT NULL UNIQUE,
+	saved boolean NOT NULL,				-- ends at hard_end whenever it was seen
+	token_hash bytea PRIMARY KEY,		-- SHA-256 of the token
+	previous_hash bytea,				-- that of the token before the rotation
+	user_id text COLLATE "C",
+	ip inet,
+	data bytea,							-- a frame; NULL in tombstones
+	user_agent text
+) WITH (fillfactor = 70, vacuum_truncate = off,
+		autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000,
+		autovacuum_vacuum_insert_scale_factor = 0.2,
+		autovacuum_analyze_scale_factor = 0.2, autovacuum_vacuum_cost_delay = 0,
+		toast.autovacuum_vacuum_scale_factor = 0.02,
+		toast.autovacuum_vacuum_cost_delay = 0, toast.vacuum_truncate = off);
+ALTER TABLE covet._session_logged ALTER COLUMN data SET STORAGE EXTERNAL;
+CREATE INDEX _session_logged_previous_hash_idx ON covet._session_logged (previous_hash);
+CREATE INDEX _session_logged_user_id_idx ON covet._session_logged (user_id);
+COMMENT ON TABLE covet._session_logged IS 'Private: sessions and their tombstones, when logged.';
+SELECT pg_catalog.pg_extension_config_dump('covet._session_logged', '');
+
+CREATE TYPE covet.session AS (
+	session_id uuid,
+	user_id text,
+	data jsonb,
+	version bigint,
+	created_at timestamptz,
+	last_seen_at timestamptz,
+	expires_at timestamptz,
+	ip inet,
+	user_agent text
+);
+COMMENT ON TYPE covet.session IS
+	'A live session. session_id is a public handle, useless for login; data is NULL when it was saved as bytea.';
+
+CREATE FUNCTION covet.session_create(
+	data jsonb DEFAULT '{}', user_id text DEFAULT NULL,
+	idle_timeout interval DEFAULT NULL, max_lifetime interval DEFAULT NULL,
+	ip inet DEFAULT NULL, user_agent text DEFAULT NULL)
+RETURNS text
+AS 'MODULE_PATHNAME', 'covet_session_create'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.session_create(jsonb, text, interval, interval, inet, text) IS
+	'Creates a session and returns its token, which is stored nowhere; NULL when the user''s limit refuses it.';
+REVOKE EXECUTE ON FUNCTION covet.session_create(jsonb, text, interval, interval, inet, text) FROM PUBLIC;
+
+CREATE FUNCTION covet.session_get(token text)
+RETURNS jsonb
+AS 'MODULE_PATHNAME', 'covet_session_get'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.session_get(text) IS
+	'The data of a session, or NULL; counts as seen.';
+REVOKE EXECUTE ON FUNCTION covet.session_get(text) FROM PUBLIC;
+
+CREATE FUNCTION covet.session_get_bytea(token text)
+RETURNS bytea
+AS 'MODULE_PATHNAME', 'covet_session_get_bytea'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.session_get_bytea(text) IS
+	'The data of a session as bytea, or NULL; counts as seen.';
+REVOKE EXECUTE ON FUNCTION covet.session_get_bytea(text) FROM PUBLIC;
+
+CREATE FUNCTION covet.session_get_many(tokens text[])
+RETURNS jsonb[]
+AS 'MODULE_PATHNAME', 'covet_session_get_many'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.session_get_many(text[]) IS
+	'The data of many sessions, aligned with the tokens; does not count as seen.';
+REVOKE EXECUTE ON FUNCTION covet.session_get_many(text[]) FROM PUBLIC;
+
+CREATE FUNCTION covet.session_info(token text, seen boolean DEFAULT false)
+RETURNS SETOF covet.session
+AS 'MODULE_PATHNAME', 'covet_session_info'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.session_info(text, boolean) IS
+	'All that is known of a session: one row or none.';
+REVOKE EXECUTE ON FUNCTION covet.session_info(text, boolean) FROM PUBLIC;
+
+CREATE FUNCTION covet.session_update(
+	token text, data jsonb, if_version bigint DEFAULT NULL)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'covet_session_update'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.session_update(text, jsonb, bigint) IS
+	'Replaces the data of a live session and returns its new version; NULL when it is gone or the version differs.';
+REVOKE EXECUTE ON FUNCTION covet.session_update(text, jsonb, bigint) FROM PUBLIC;
+
+CREATE FUNCTION covet.session_merge(
+	token text, patch jsonb, if_version bigint DEFAULT NULL)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'covet_session_merge'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.session_merge(text, jsonb, bigint) IS
+	'Merges a patch (RFC 7396) into the data of a live session and returns its new version; NULL when it is gone or the version differs.';
+REVOKE EXECUTE ON FUNCTION covet.session_merge(text, jsonb, bigint) FROM PUBLIC;
+
+CREATE FUNCTION covet.session_touch(token text, ttl interval DEFAULT NULL)
+RETURNS timestamptz
+AS 'MODULE_PATHNAME', 'covet_session_touch'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.session_touch(text, interval) IS
+	'Counts as seen and returns when the session now ends; a ttl replaces its idle timeout.';
+REVOKE EXECUTE ON FUNCTION covet.session_touch(text, interval) FROM PUBLIC;
+
+CREATE FUNCTION covet.session_rotate(
+	token text, grace interval DEFAULT '5 s', new_id text DEFAULT NULL)
+RETURNS text
+AS 'MODULE_PATHNAME', 'covet_session_rotate'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.session_rotate(text, interval, text) IS
+	'Gives a session a new token; the old one works until grace ends. NULL when it is gone or was rotated already.';
+REVOKE EXECUTE ON FUNCTION covet.session_rotate(text, interval, text) FROM PUBLIC;
+
+CREATE FUNCTION covet.session_login(
+	token text, user_id text, data jsonb DEFAULT NULL,
+	idle_timeout interval DEFAULT NULL, max_lifetime interval DEFAULT NULL,
+	ip inet DEFAULT NULL, user_agent text DEFAULT NULL)
+RETURNS text
+AS 'MODULE_PATHNAME', 'covet_session_login'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.session_login(text, text, jsonb, interval, interval, inet, text) IS
+	'Creates a session for a user who has just authenticated and ends the old one at once; its data goes over when none is given.';
+REVOKE EXECUTE ON FUNCTION covet.session_login(text, text, jsonb, interval, interval, inet, text) FROM PUBLIC;
+
+CREATE FUNCTION covet.session_save(
+	id text, data jsonb, ttl interval DEFAULT NULL, user_id text DEFAULT NULL,
+	mode text DEFAULT 'set', ip inet DEFAULT NULL, user_agent text DEFAULT NULL)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'covet_session_save'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.session_save(text, jsonb, interval, text, text, inet, text) IS
+	'Stores a session under an id made by a framework; mode is ''set'', ''add'' or ''replace''. An id that was ended is not revived.';
+REVOKE EXECUTE ON FUNCTION covet.session_save(text, jsonb, interval, text, text, inet, text) FROM PUBLIC;
+
+CREATE FUNCTION covet.session_save_bytea(
+	id text, data bytea, ttl interval DEFAULT NULL, user_id text DEFAULT NULL,
+	mode text DEFAULT 'set', ip inet DEFAULT NULL, user_agent text DEFAULT NULL)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'covet_session_save_bytea'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.session_save_bytea(text, bytea, interval, text, text, inet, text) IS
+	'Stores a session under an id made by a framework; mode is ''set'', ''add'' or ''replace''. An id that was ended is not revived.';
+REVOKE EXECUTE ON FUNCTION covet.session_save_bytea(text, bytea, interval, text, text, inet, text) FROM PUBLIC;
+
+CREATE FUNCTION covet.session_delete(token text)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'covet_session_delete'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.session_delete(text) IS
+	'Ends a session; the result is whether there was a live one.';
+REVOKE EXECUTE ON FUNCTION covet.session_delete(text) FROM PUBLIC;
+
+CREATE FUNCTION covet.session_list(user_id text)
+RETURNS SETOF covet.session
+AS 'MODULE_PATHNAME', 'covet_session_list'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.session_list(text) IS
+	'A user''s live sessions, newest first.';
+REVOKE EXECUTE ON FUNCTION covet.session_list(text) FROM PUBLIC;
+
+CREATE FUNCTION covet.session_list_many(user_ids text[])
+RETURNS SETOF covet.session
+AS 'MODULE_PATHNAME', 'covet_session_list_many'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.session_list_many(text[]) IS
+	'Some users'' live sessions, by user_id, newest first.';
+REVOKE EXECUTE ON FUNCTION covet.session_list_many(text[]) FROM PUBLIC;
+
+CREATE FUNCTION covet.session_count(user_id text DEFAULT NULL)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'covet_session_count'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.session_count(text) IS
+	'The number of live sessions, of a user or of all.';
+REVOKE EXECUTE ON FUNCTION covet.session_count(text) FROM PUBLIC;
+
+CREATE FUNCTION covet.session_revoke(session_id uuid, user_id text DEFAULT NULL)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'covet_session_revoke'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.session_revoke(uuid, text) IS
+	'Ends the session with a public handle, when a user_id is given only if it is that user''s.';
+REVOKE EXECUTE ON FUNCTION covet.session_revoke(uuid, text) FROM PUBLIC;
+
+CREATE FUNCTION covet.session_revoke_user(user_id text, keep_token text DEFAULT NULL)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'covet_session_revoke_user'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.session_revoke_user(text, text) IS
+	'Ends all of a user''s sessions but the one of keep_token; the result is how many.';
+REVOKE EXECUTE ON FUNCTION covet.session_revoke_user(text, text) FROM PUBLIC;
+
+CREATE FUNCTION covet.session_revoke_all()
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'covet_session_revoke_all'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.session_revoke_all() IS
+	'Ends all sessions; the result is how many.';
+REVOKE EXECUTE ON FUNCTION covet.session_revoke_all() FROM PUBLIC;
+
+CREATE FUNCTION covet.session_durability(mode text)
+RETURNS void
+AS 'MODULE_PATHNAME', 'covet_session_durability'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.session_durability(text) IS
+	'Moves all sessions to storage that is ''unlogged'' (fast, emptied by a crash) or ''logged''.';
+REVOKE EXECUTE ON FUNCTION covet.session_durability(text) FROM PUBLIC;
+
+-- ==========================================================================
+-- Revoked tokens
+-- ==========================================================================
+
+CREATE TABLE covet._token (
+	version bigint NOT NULL,
+	expires_at timestamptz NOT NULL,
+	issuer text COLLATE "C" NOT NULL,
+	jti text COLLATE "C" NOT NULL,
+	PRIMARY KEY (issuer, jti)
+) WITH (fillfactor = 90, vacuum_truncate = off,
+		autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0);
+COMMENT ON TABLE covet._token IS 'Private: revoked tokens, until they expire.';
+SELECT pg_catalog.pg_extension_config_dump('covet._token', '');
+
+CREATE TABLE covet._token_subject (
+	issued_before timestamptz NOT NULL,	-- tokens issued up to then are revoked
+	expires_at timestamptz NOT NULL,
+	issuer text COLLATE "C" NOT NULL,
+	subject text COLLATE "C" NOT NULL,
+	PRIMARY KEY (issuer, subject)
+) WITH (fillfactor = 90, vacuum_truncate = off,
+		autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0);
+COMMENT ON TABLE covet._token_subject IS 'Private: subjects whose tokens up to a time are revoked.';
+SELECT pg_catalog.pg_extension_config_dump('covet._token_subject', '');
+
+CREATE FUNCTION covet.token_revoke(
+	jti text, expires_at timestamptz, issuer text DEFAULT '')
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'covet_token_revoke'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.token_revoke(text, timestamptz, text) IS
+	'Revokes a token until it would have expired; the result is whether it was newly revoked.';
+REVOKE EXECUTE ON FUNCTION covet.token_revoke(text, timestamptz, text) FROM PUBLIC;
+
+CREATE FUNCTION covet.token_revoke_many(
+	jtis text[], expires_at timestamptz[], issuer text DEFAULT '')
+RETURNS integer
+AS 'MODULE_PATHNAME', 'covet_token_revoke_many'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.token_revoke_many(text[], timestamptz[], text) IS
+	'Revokes many tokens in one statement; the result is how many distinct ones are newly revoked.';
+REVOKE EXECUTE ON FUNCTION covet.token_revoke_many(text[], timestamptz[], text) FROM PUBLIC;
+
+CREATE FUNCTION covet.token_revoke_subject(
+	subject text, expires_at timestamptz, issued_before timestamptz DEFAULT NULL,
+	issuer text DEFAULT '')
+RETURNS void
+AS 'MODULE_PATHNAME', 'covet_token_revoke_subject'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.token_revoke_subject(text, timestamptz, timestamptz, text) IS
+	'Revokes every token of a subject issued up to a time (now when NULL), until expires_at.';
+REVOKE EXECUTE ON FUNCTION covet.token_revoke_subject(text, timestamptz, timestamptz, text) FROM PUBLIC;
+
+CREATE FUNCTION covet.token_is_revoked(
+	jti text, issuer text DEFAULT '', subject text DEFAULT NULL,
+	issued_at timestamptz DEFAULT NULL)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'covet_token_is_revoked'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.token_is_revoked(text, text, text, timestamptz) IS
+	'Is the token revoked, by its jti or by a cutoff of its subject?';
+REVOKE EXECUTE ON FUNCTION covet.token_is_revoked(text, text, text, timestamptz) FROM PUBLIC;
+
+CREATE FUNCTION covet.token_is_revoked_many(jtis text[], issuer text DEFAULT '')
+RETURNS boolean[]
+AS 'MODULE_PATHNAME', 'covet_token_is_revoked_many'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.token_is_revoked_many(text[], text) IS
+	'Which of many tokens are revoked, aligned with the jtis, never NULL.';
+REVOKE EXECUTE ON FUNCTION covet.token_is_revoked_many(text[], text) FROM PUBLIC;
+
+-- ==========================================================================
+-- Operating it
+-- ==========================================================================
+
+CREATE FUNCTION covet.sweep(now timestamptz DEFAULT NULL)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'covet_sweep'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.sweep(timestamptz) IS
+	'Removes everything that is dead at a time (now when NULL) and returns how many rows and entries that was.';
+REVOKE EXECUTE ON FUNCTION covet.sweep(timestamptz) FROM PUBLIC;
+
+-- Which part of grant_usage each function belongs to.
+CREATE VIEW covet._part_function AS
+	SELECT p.oid AS function, a.part
+	FROM pg_catalog.pg_proc p
+		JOIN pg_catalog.pg_namespace s ON s.oid OPERATOR(pg_catalog.=) p.pronamespace,
+		LATERAL (SELECT CASE
+			WHEN p.proname OPERATOR(pg_catalog.=) ANY (ARRAY['cache_namespace_set', 'cache_namespace_drop', 'session_durability']::name[]) THEN 'admin'
+			WHEN p.proname OPERATOR(pg_catalog.~) '^cache_' THEN 'cache'
+			WHEN p.proname OPERATOR(pg_catalog.~) '^session_' THEN 'session'
+			WHEN p.proname OPERATOR(pg_catalog.~) '^token_' THEN 'token'
+			WHEN p.proname OPERATOR(pg_catalog.=) ANY (ARRAY['mongo_find', 'mongo_find_json', '_mongo_find', '_mongo_find_json', 'mongo_ping']::name[]) THEN 'mongo_read'
+			WHEN p.proname OPERATOR(pg_catalog.=) ANY (ARRAY['mongo_insert_one', 'mongo_insert_many']::name[]) THEN 'mongo'
+			WHEN p.proname OPERATOR(pg_catalog.=) ANY (ARRAY['mongo_drop_collection']::name[]) THEN 'mongo_admin'
+			END AS part) a
+	WHERE s.nspname OPERATOR(pg_catalog.=) 'covet'
+		AND a.part IS NOT NULL;
+COMMENT ON VIEW covet._part_function IS 'Private: the functions of each part of grant_usage.';
+
+CREATE FUNCTION covet._change_usage(role regrole, part text, grants boolean) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	-- a part, and the parts it includes
+	parts CONSTANT jsonb := '{
+		"cache": ["cache"],
+		"session": ["session"],
+		"token": ["token"],
+		"mongo_read": ["mongo_read"],
+		"mongo": ["mongo_read", "mongo"],
+		"mongo_admin": ["mongo_read", "mongo", "mongo_admin"],
+		"admin": ["admin"],
+		"all": ["cache", "session", "token", "mongo_read", "mongo", "mongo_admin", "admin"]
+	}';
+	f oid;
+BEGIN
+	IF role IS NULL OR part IS NULL THEN
+		RAISE EXCEPTION 'role and part must not be null'
+			USING ERRCODE = 'null_value_not_allowed';
+	END IF;
+	IF NOT parts ? part THEN
+		RAISE EXCEPTION 'unrecognized part "%"', part
+			USING ERRCODE = 'invalid_parameter_value',
+				HINT = 'Parts are cache, session, token, mongo_read, mongo, mongo_admin, admin and all.';
+	END IF;
+	IF NOT pg_has_role(current_user, (SELECT extowner FROM pg_extension WHERE extname = 'covet'), 'USAGE') THEN
+		RAISE EXCEPTION 'must be owner of extension covet'
+			USING ERRCODE = 'insufficient_privilege';
+	END IF;
+	FOR f IN SELECT p.function FROM covet._part_function p WHERE parts -> _change_usage.part ? p.part LOOP
+		IF grants THEN
+			EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', f::regprocedure, role);
+		ELSE
+			EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM %s', f::regprocedure, role);
+		END IF;
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION covet._change_usage(regrole, text, boolean) IS 'Private: grants or revokes EXECUTE on the functions of a part.';
+REVOKE EXECUTE ON FUNCTION covet._change_usage(regrole, text, boolean) FROM PUBLIC;
+
+CREATE FUNCTION covet.grant_usage(role regrole, part text) RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+BEGIN ATOMIC
+	SELECT covet._change_usage(role, part, true);
+END;
+COMMENT ON FUNCTION covet.grant_usage(regrole, text) IS
+	'Lets a role execute the functions of a part: cache, session, token, mongo_read, mongo, mongo_admin, admin or all.';
+REVOKE EXECUTE ON FUNCTION covet.grant_usage(regrole, text) FROM PUBLIC;
+
+CREATE FUNCTION covet.revoke_usage(role regrole, part text) RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+BEGIN ATOMIC
+	SELECT covet._change_usage(role, part, false);
+END;
+COMMENT ON FUNCTION covet.revoke_usage(regrole, text) IS 'Takes back what grant_usage gave.';
+REVOKE EXECUTE ON FUNCTION covet.revoke_usage(regrole, text) FROM PUBLIC;

@@ -12,6 +12,7 @@
 #include "base/guc.h"
 #include "base/shmem.h"
 #include "base/version.h"
+#include "store/store.h"
 
 COVET_MODULE_MAGIC("covet");
 
@@ -31,6 +32,7 @@ _PG_init(void)
 
 	covet_shmem_install();
 	covet_version_init();
+	covet_store_init();
 }
 
 PG_FUNCTION_INFO_V1(covet_version);

@@ -1,0 +1,145 @@
+/*
+ * store_table.h
+ *		Inside the store: how its files read and write tables.  Other rooms
+ *		include store.h.
+ */
+#ifndef COVET_STORE_TABLE_H
+#define COVET_STORE_TABLE_H
+
+#include "access/genam.h"
+#include "executor/spi.h"
+#include "executor/tuptable.h"
+#include "storage/lockdefs.h"
+#include "utils/rel.h"
+#include "utils/snapshot.h"
+
+#include "base/clock.h"
+
+/* ------------------------------------------------------------------------
+ * in store_table.c: reading rows by an index and changing them in place
+ * ------------------------------------------------------------------------ */
+
+typedef enum StoreTableId
+{
+	TABLE_SETTING,
+	TABLE_CACHE_NAMESPACE,
+	TABLE_CACHE,
+	TABLE_CACHE_STAMP,
+	TABLE_SESSION,
+	TABLE_SESSION_LOGGED,
+	TABLE_TOKEN,
+	TABLE_TOKEN_SUBJECT,
+	NUM_STORE_TABLES
+} StoreTableId;
+
+/* One table, opened; lives on the stack of its user. */
+typedef struct StoreTable
+{
+	StoreTableId id;
+	LOCKMODE	lockmode;
+	Relation	rel;
+	TupleTableSlot *slot;		/* the row found */
+	Relation	index;			/* of the search under way, or NULL */
+	IndexScanDesc scan;
+	Snapshot	snapshot;		/* registered for the search */
+} StoreTable;
+
+typedef enum StoreLock
+{
+	STORE_LOCKED,				/* slot holds the last version, locked */
+	STORE_GONE,					/* the row was deleted */
+	STORE_BUSY					/* somebody else has it (only when not waiting) */
+} StoreLock;
+
+extern Oid	covet_store_relid(StoreTableId id);
+extern void covet_store_open(StoreTable *table, StoreTableId id, LOCKMODE lockmode);
+extern bool covet_store_try_open(StoreTable *table, StoreTableId id, LOCKMODE lockmode);
+extern void covet_store_close(StoreTable *table);
+extern void covet_store_search(StoreTable *table, AttrNumber first_key);
+extern bool covet_store_find(StoreTable *table, const Datum *keys, int nkeys);
+extern bool covet_store_find_from(StoreTable *table, Datum first, Datum low, bool above);
+extern bool covet_store_next(StoreTable *table);
+extern void covet_store_end_search(StoreTable *table);
+extern StoreLock covet_store_lock(StoreTable *table, bool wait);
+extern void covet_store_update(StoreTable *table, const AttrNumber *columns,
+							   const Datum *values, const bool *nulls, int count);
+extern void covet_store_touch(StoreTable *table, AttrNumber column, TimestampTz seen_at);
+extern bool covet_store_can_touch(void);
+extern void covet_store_delete(StoreTable *table);
+extern Datum covet_store_get(StoreTable *table, AttrNumber column, bool *isnull);
+extern void covet_store_note_write(void);
+
+/* ------------------------------------------------------------------------
+ * in store_plan.c: kept SPI plans
+ * ------------------------------------------------------------------------ */
+
+/* One statement, prepared on first use and kept for the backend's life. */
+typedef struct StorePlan
+{
+	const char *sql;
+	int			nargs;
+	Oid			argtypes[12];
+	SPIPlanPtr	plan;
+} StorePlan;
+
+extern uint64 covet_store_execute(StorePlan *plan, StoreTableId table,
+								  Datum *values, const char *nulls,
+								  MemoryContext result_context,
+								  void (*receive) (HeapTuple row, TupleDesc desc, void *arg),
+								  void *arg);
+
+/* ------------------------------------------------------------------------
+ * in store_lock.c: transaction locks on words
+ * ------------------------------------------------------------------------ */
+
+typedef enum StoreLockSpace
+{
+	LOCK_USER,					/* the sessions of a user */
+	LOCK_SESSION_ID				/* an id given by a framework */
+} StoreLockSpace;
+
+extern void covet_store_lock_word(StoreLockSpace space, const text *word,
+								  LOCKMODE lockmode);
+
+/* ------------------------------------------------------------------------
+ * in store_stamp.c: when namespaces and tags were last cleared
+ * ------------------------------------------------------------------------ */
+
+/* Reads stamps; the last one read is remembered.  Closed by its user. */
+typedef struct StampReader
+{
+	bool		open;
+	StoreTable	table;
+} StampReader;
+
+extern int	covet_stamp_namespace_slot(const text *namespace);
+extern int	covet_stamp_tag_slot(const text *namespace, const text *tag);
+extern int64 covet_stamp_read(StampReader *reader, int slot);
+extern void covet_stamp_close(StampReader *reader);
+extern void covet_stamp_move(const int *slots, int count);
+extern int64 *covet_stamp_read_all(void);
+
+/* ------------------------------------------------------------------------
+ * in store_cache_read.c: rows of the cache, for those that write and sweep
+ * ------------------------------------------------------------------------ */
+
+/* Columns of covet._cache. */
+enum CacheColumn
+{
+	CACHE_VERSION = 1,
+	CACHE_EXPIRES_AT,
+	CACHE_SEEN_AT,
+	CACHE_IDLE,
+	CACHE_STAMP,
+	CACHE_NAMESPACE,
+	CACHE_KEY,
+	CACHE_VALUE,
+	CACHE_TAGS,
+	CACHE_TAG_STAMPS
+};
+
+extern bool covet_cache_row_live(StoreTable *table, TimestampTz now, StampReader *stamps);
+extern void covet_cache_sweep_begin(void);
+extern bool covet_cache_row_dead(StoreTable *table, TimestampTz now);
+
+#endif							/* COVET_STORE_TABLE_H */
