@@ -28,7 +28,7 @@ stop_servers()
 	pid=$(cat "$dir/mongo.pid" 2>/dev/null || true)
 	# The number may be another process's by now.
 	if [ -n "$pid" ] && tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | grep -qF -- "$dir/mongo"; then
-		as_tester kill "$pid" || true
+		kill "$pid" || true
 		for _ in $(seq 100); do
 			[ -e "/proc/$pid" ] || break
 			sleep 0.1

@@ -286,9 +286,10 @@ setup_mongo()
 		server=$(as_builder bash "$top/test/install_mongo_server.sh") || return 1
 	fi
 	if ! as_tester test -x "$server"; then
-		cp "$server" "$scratch/secantusd-rs"
-		chmod 0755 "$scratch/secantusd-rs"
-		server=$scratch/secantusd-rs
+		# With the libraries that stand in the folder beside its own.
+		cp -R "$(dirname "$(dirname "$server")")" "$scratch/mongo-server"
+		chmod -R a+rX "$scratch/mongo-server"
+		server=$scratch/mongo-server/$(basename "$(dirname "$server")")/$(basename "$server")
 	fi
 	export COVET_MONGO_SERVER=$server
 }
