@@ -51,6 +51,8 @@ OBJS = \
 	src/store/store_stamp.o \
 	src/store/store_cache_read.o \
 	src/store/store_cache_write.o \
+	src/store/store_session_row.o \
+	src/store/store_token.o \
 	src/cache.o \
 	src/covet.o
 
@@ -59,6 +61,14 @@ MONGO_OBJS = \
 	src/mongo/mongo_absent.o
 else
 MONGO_OBJS = \
+	src/bson/bson_date.o \
+	src/bson/bson_extended.o \
+	src/bson/bson_in.o \
+	src/bson/bson_own.o \
+	src/bson/bson_sink.o \
+	src/bson/bson_out.o \
+	src/bson/bson_plain.o \
+	src/bson/bson_sql.o \
 	src/mongo/mongo.o
 endif
 

@@ -142,4 +142,12 @@ extern bool covet_cache_row_live(StoreTable *table, TimestampTz now, StampReader
 extern void covet_cache_sweep_begin(void);
 extern bool covet_cache_row_dead(StoreTable *table, TimestampTz now);
 
+/* ------------------------------------------------------------------------
+ * in store_session_row.c and store_token.c: what a sweep may delete
+ * ------------------------------------------------------------------------ */
+
+extern bool covet_session_row_dead(StoreTable *table, TimestampTz now);
+extern bool covet_token_row_dead(StoreTable *table, TimestampTz now);
+extern bool covet_token_subject_row_dead(StoreTable *table, TimestampTz now);
+
 #endif							/* COVET_STORE_TABLE_H */
