@@ -94,7 +94,8 @@ MONGOC := $(firstword $(foreach m,libmongoc-1.0 mongoc2,$(shell $(PKG_CONFIG) --
 ifeq ($(MONGOC),)
 $(error covet needs the MongoDB C driver: install the package libmongoc-dev (pkg-config knows neither libmongoc-1.0 nor mongoc2), or build with WITH_MONGO=no)
 endif
-MONGO_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(MONGOC))
+# As headers of the system, for they do not pass PostgreSQL's own warnings.
+MONGO_CFLAGS := $(patsubst -I%,-isystem%,$(shell $(PKG_CONFIG) --cflags $(MONGOC)))
 MONGO_LIBS := $(shell $(PKG_CONFIG) --libs $(MONGOC))
 endif
 endif
