@@ -16,6 +16,7 @@ OBJS = \
 	src/base/args.o \
 	src/base/clock.o \
 	src/base/guc.o \
+	src/base/registry.o \
 	src/base/shmem.o \
 	src/base/version.o \
 	src/codec/codec.o \
@@ -25,6 +26,12 @@ OBJS = \
 	src/store/store_table.o \
 	src/store/store_plan.o \
 	src/store/store_lock.o \
+	src/store/store_sweep.o \
+	src/store/store_quota.o \
+	src/worker/sweep.o \
+	src/worker/tick.o \
+	src/worker/launcher.o \
+	src/worker/worker_stat.o \
 	src/covet.o
 
 ifeq ($(WITH_MONGO),no)
