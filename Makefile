@@ -26,6 +26,8 @@ OBJS = \
 	src/store/store_table.o \
 	src/store/store_plan.o \
 	src/store/store_lock.o \
+	src/store/store_session_row.o \
+	src/store/store_token.o \
 	src/store/store_sweep.o \
 	src/store/store_quota.o \
 	src/worker/sweep.o \

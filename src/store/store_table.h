@@ -98,4 +98,12 @@ typedef enum StoreLockSpace
 extern void covet_store_lock_word(StoreLockSpace space, const text *word,
 								  LOCKMODE lockmode);
 
+/* ------------------------------------------------------------------------
+ * in store_session_row.c and store_token.c: what a sweep may delete
+ * ------------------------------------------------------------------------ */
+
+extern bool covet_session_row_dead(StoreTable *table, TimestampTz now);
+extern bool covet_token_row_dead(StoreTable *table, TimestampTz now);
+extern bool covet_token_subject_row_dead(StoreTable *table, TimestampTz now);
+
 #endif							/* COVET_STORE_TABLE_H */

@@ -1,0 +1,436 @@
+/*
+ * store_session_row.c
+ *		A row of the session tables: which table is in use, what state a row is
+ *		in, how a token finds it, how it comes and how it ends.
+ *
+ * Words.  A *session* is a row without ended_until.  It is *live* until
+ * min(seen_at + idle, hard_end), or until hard_end exactly when it was saved
+ * under a framework's id; then it is *expired*, which is final.  A *tombstone*
+ * is a row with ended_until: an ended session whose id must not be saved again
+ * before that time.  It keeps what is indexed, so that ending is a HOT update.
+ *
+ * A rotation is an update in place: previous_hash remembers the token before,
+ * which works until previous_until (the *grace*) and stays forbidden as an id
+ * for covet.session_tombstone more.
+ *
+ * The table in use.  covet._setting names it; each backend keeps the answer
+ * until a relcache invalidation of one of the two tables.  Who changes it holds
+ * ACCESS EXCLUSIVE on both, so an answer found unchanged after the table's lock
+ * was taken holds as long as the lock.
+ *
+ * Lock order: the table, then the word of the user, then the word of an id,
+ * then rows.  A row is searched only after the words are held, with a snapshot
+ * taken then; it is locked and looked at again before it is changed.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "catalog/pg_type.h"
+#include "common/cryptohash.h"
+#include "common/sha2.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/timestamp.h"
+
+#include "base/compat.h"
+#include "base/guc.h"
+#include "store/store.h"
+#include "store/store_session_row.h"
+
+StaticAssertDecl(TOKEN_HASH_SIZE == PG_SHA256_DIGEST_LENGTH, "a token is kept as its SHA-256");
+StaticAssertDecl(sizeof(TokenHash) == VARHDRSZ + TOKEN_HASH_SIZE, "a TokenHash is a bytea");
+
+/* The answer kept; counts while table_known. */
+static StoreTableId table_in_use;
+static bool table_known = false;
+static Oid	watched[2];			/* relids whose invalidation ends it */
+
+static void
+relcache_callback(Datum arg, Oid relid)
+{
+	if (relid == InvalidOid || relid == watched[0] || relid == watched[1])
+		table_known = false;
+}
+
+/* Read covet._setting; no row means unlogged. */
+static StoreTableId
+read_setting(void)
+{
+	StoreTable	table;
+	Datum		key = PointerGetDatum(cstring_to_text("session_durability"));
+	StoreTableId result = TABLE_SESSION;
+
+	covet_store_open(&table, TABLE_SETTING, AccessShareLock);
+	covet_store_search(&table, 0);
+	if (covet_store_find(&table, &key, 1))
+	{
+		bool		isnull;
+		text	   *value = DatumGetTextPP(covet_store_get(&table, 2, &isnull));
+
+		if (VARSIZE_ANY_EXHDR(value) == 6 &&
+			memcmp(VARDATA_ANY(value), "logged", 6) == 0)
+			result = TABLE_SESSION_LOGGED;
+	}
+	covet_store_close(&table);
+	return result;
+}
+
+/*
+ * Which of the two tables is in use; certain only under a lock on it.
+ */
+StoreTableId
+covet_session_row_table(void)
+{
+	static bool registered = false;
+
+	if (!registered)
+	{
+		CacheRegisterRelcacheCallback(relcache_callback, (Datum) 0);
+		registered = true;
+	}
+	while (!table_known)
+	{
+		CHECK_FOR_INTERRUPTS();
+		watched[0] = covet_store_relid(TABLE_SESSION);
+		watched[1] = covet_store_relid(TABLE_SESSION_LOGGED);
+
+		/* An invalidation that arrives during the read takes this back. */
+		table_known = true;
+		PG_TRY();
+		{
+			table_in_use = read_setting();
+		}
+		PG_CATCH();
+		{
+			table_known = false;
+			PG_RE_THROW();
+		}
+		PG_END_TRY();
+	}
+	return table_in_use;
+}
+
+/*
+ * Open the table in use, waiting for its lock.  Raises 55000 on a standby when
+ * that is the unlogged one, which is not there.
+ */
+void
+covet_session_row_open(StoreTable *table, LOCKMODE lockmode)
+{
+	for (;;)
+	{
+		StoreTableId id = covet_session_row_table();
+
+		if (id == TABLE_SESSION && RecoveryInProgress())
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("sessions are not available on a standby"),
+					 errdetail("They are stored unlogged."),
+					 errhint("Call covet.session_durability('logged') on the primary.")));
+		covet_store_open(table, id, lockmode);
+		if (table_known && table_in_use == id)
+			return;
+		covet_store_close(table);
+	}
+}
+
+/*
+ * Open table "id" for writing if its lock is to be had at once and it is still
+ * the one in use; false when not.
+ */
+bool
+covet_session_row_try_open(StoreTable *table, StoreTableId id)
+{
+	if (!covet_store_try_open(table, id, RowExclusiveLock))
+		return false;
+	if (table_known && table_in_use == id)
+		return true;
+	covet_store_close(table);
+	return false;
+}
+
+/*
+ * SHA-256 of a token, any text.
+ */
+void
+covet_session_row_hash(const text *token, TokenHash *hash)
+{
+	pg_cryptohash_ctx *ctx = pg_cryptohash_create(PG_SHA256);
+
+	if (ctx == NULL || pg_cryptohash_init(ctx) < 0 ||
+		pg_cryptohash_update(ctx, (const uint8 *) VARDATA_ANY(token),
+							 VARSIZE_ANY_EXHDR(token)) < 0 ||
+		pg_cryptohash_final(ctx, hash->bytes, sizeof(hash->bytes)) < 0)
+	{
+		pg_cryptohash_free(ctx);
+		elog(ERROR, "could not compute SHA-256 of a token");
+	}
+	pg_cryptohash_free(ctx);
+	SET_VARSIZE(hash, sizeof(TokenHash));
+}
+
+static int64
+get_int64(StoreTable *table, AttrNumber column)
+{
+	bool		isnull;
+	Datum		value = slot_getattr(table->slot, column, &isnull);
+
+	return isnull ? 0 : DatumGetInt64(value);
+}
+
+/* Copy a hash; false when it is NULL. */
+static bool
+get_hash(StoreTable *table, AttrNumber column, TokenHash *hash)
+{
+	bool		isnull;
+	Datum		value = covet_store_get(table, column, &isnull);
+
+	SET_VARSIZE(hash, sizeof(TokenHash));
+	if (isnull)
+		return false;
+	if (VARSIZE_ANY_EXHDR(DatumGetPointer(value)) != TOKEN_HASH_SIZE)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("hash of a session token has %d bytes instead of %d",
+						(int) VARSIZE_ANY_EXHDR(DatumGetPointer(value)), TOKEN_HASH_SIZE)));
+	memcpy(hash->bytes, VARDATA_ANY(DatumGetPointer(value)), TOKEN_HASH_SIZE);
+	return true;
+}
+
+/*
+ * Copy what decides over the row in the slot.
+ */
+void
+covet_session_row_load(StoreTable *table, SessionRow *row)
+{
+	bool		isnull;
+
+	row->version = get_int64(table, SESSION_VERSION);
+	row->created_at = get_int64(table, SESSION_CREATED_AT);
+	row->seen_at = get_int64(table, SESSION_SEEN_AT);
+	row->hard_end = get_int64(table, SESSION_HARD_END);
+	row->idle = get_int64(table, SESSION_IDLE);
+	row->previous_until = get_int64(table, SESSION_PREVIOUS_UNTIL);
+	row->ended_until = get_int64(table, SESSION_ENDED_UNTIL);
+	row->ended = !slot_attisnull(table->slot, SESSION_ENDED_UNTIL);
+	row->saved = DatumGetBool(slot_getattr(table->slot, SESSION_SAVED, &isnull));
+	row->session_id = *DatumGetUUIDP(slot_getattr(table->slot, SESSION_SESSION_ID, &isnull));
+	(void) get_hash(table, SESSION_TOKEN_HASH, &row->token_hash);
+	row->has_previous = get_hash(table, SESSION_PREVIOUS_HASH, &row->previous_hash);
+}
+
+/*
+ * Is the row in the slot of this user?
+ */
+bool
+covet_session_row_is_user(StoreTable *table, const text *user_id)
+{
+	bool		isnull;
+	Datum		value = covet_store_get(table, SESSION_USER_ID, &isnull);
+
+	return !isnull &&
+		VARSIZE_ANY_EXHDR(DatumGetPointer(value)) == VARSIZE_ANY_EXHDR(user_id) &&
+		memcmp(VARDATA_ANY(DatumGetPointer(value)), VARDATA_ANY(user_id),
+			   VARSIZE_ANY_EXHDR(user_id)) == 0;
+}
+
+/*
+ * When the session of a row ends if it is not seen again; 'infinity' when
+ * nothing ends it.
+ */
+TimestampTz
+covet_session_row_end_time(const SessionRow *row)
+{
+	if (row->saved)
+		return row->hard_end;
+	return Min(covet_deadline(row->seen_at, row->idle), row->hard_end);
+}
+
+/*
+ * Is it a session that has not ended?
+ */
+bool
+covet_session_row_live(const SessionRow *row, TimestampTz now)
+{
+	return !row->ended && covet_session_row_end_time(row) > now;
+}
+
+/*
+ * Does a token of this hash name the row's session, and is that live?
+ */
+SessionMatch
+covet_session_row_match(const SessionRow *row, const TokenHash *hash, TimestampTz now)
+{
+	if (!covet_session_row_live(row, now))
+		return MATCH_NONE;
+	if (memcmp(row->token_hash.bytes, hash->bytes, TOKEN_HASH_SIZE) == 0)
+		return MATCH_CURRENT;
+	if (row->has_previous && row->previous_until > now &&
+		memcmp(row->previous_hash.bytes, hash->bytes, TOKEN_HASH_SIZE) == 0)
+		return MATCH_GRACE;
+	return MATCH_NONE;
+}
+
+/*
+ * Find the live session that a token of this hash names: the row in the slot
+ * and in *row.  The primary key is asked first, so a rotation that commits in
+ * between is found by what it leaves behind.
+ */
+SessionMatch
+covet_session_row_find(StoreTable *table, const TokenHash *hash, TimestampTz now,
+					   SessionRow *row)
+{
+	Datum		key = PointerGetDatum(hash);
+
+	covet_store_search(table, 0);
+	if (covet_store_find(table, &key, 1))
+	{
+		covet_session_row_load(table, row);
+		return covet_session_row_match(row, hash, now);
+	}
+
+	covet_store_search(table, SESSION_PREVIOUS_HASH);
+	for (bool found = covet_store_find(table, &key, 1); found; found = covet_store_next(table))
+	{
+		SessionMatch match;
+
+		covet_session_row_load(table, row);
+		match = covet_session_row_match(row, hash, now);
+		if (match != MATCH_NONE)
+			return match;
+	}
+	return MATCH_NONE;
+}
+
+/*
+ * The same with the row locked until the transaction ends, waiting for whoever
+ * is changing it.  *now is moved on by a wait.
+ */
+SessionMatch
+covet_session_row_lock(StoreTable *table, const TokenHash *hash, TimestampTz *now,
+					   SessionRow *row)
+{
+	while (covet_session_row_find(table, hash, *now, row) != MATCH_NONE)
+	{
+		StoreLock	lock = covet_store_lock(table, true);
+
+		*now = covet_now();
+		if (lock == STORE_LOCKED)
+		{
+			SessionMatch match;
+
+			covet_session_row_load(table, row);
+			match = covet_session_row_match(row, hash, *now);
+			if (match != MATCH_NONE)
+				return match;
+		}
+
+		/* Ended, rotated or replaced meanwhile: look for what is there now. */
+		CHECK_FOR_INTERRUPTS();
+	}
+	return MATCH_NONE;
+}
+
+#define INSERT_INTO(table) \
+	"INSERT INTO covet." table " (version, created_at, seen_at, hard_end, idle," \
+	" ended_until, session_id, saved, token_hash, user_id, ip, data, user_agent)" \
+	" VALUES ($1, $2, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)" \
+	" ON CONFLICT DO NOTHING"
+
+#define INSERT_TYPES \
+	{INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, TIMESTAMPTZOID, UUIDOID, \
+	BOOLOID, BYTEAOID, TEXTOID, INETOID, BYTEAOID, TEXTOID}
+
+/*
+ * Insert a row with a random session_id.  False when its token_hash is there
+ * already, which only tombstones of rotated tokens can meet: other callers
+ * hold the id's word or bring random bits.
+ */
+bool
+covet_session_row_insert(StoreTableId id, const SessionNew *new)
+{
+	static StorePlan unlogged = {
+		.sql = INSERT_INTO("_session"),.nargs = 12,.argtypes = INSERT_TYPES
+	};
+	static StorePlan logged = {
+		.sql = INSERT_INTO("_session_logged"),.nargs = 12,.argtypes = INSERT_TYPES
+	};
+	pg_uuid_t	session_id;
+	char		nulls[13] = "            ";
+	Datum		values[12];
+
+	if (!pg_strong_random(session_id.data, UUID_LEN))
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not generate random values")));
+
+	/* A version 4 UUID, as gen_random_uuid makes it. */
+	session_id.data[6] = (session_id.data[6] & 0x0f) | 0x40;
+	session_id.data[8] = (session_id.data[8] & 0x3f) | 0x80;
+
+	values[0] = Int64GetDatum(new->version);
+	values[1] = TimestampTzGetDatum(new->created_at);
+	values[2] = TimestampTzGetDatum(new->hard_end);
+	values[3] = Int64GetDatum(new->idle);
+	values[4] = TimestampTzGetDatum(new->ended_until);
+	values[5] = UUIDPGetDatum(&session_id);
+	values[6] = BoolGetDatum(new->saved);
+	values[7] = PointerGetDatum(new->token_hash);
+	values[8] = PointerGetDatum(new->user_id);
+	values[9] = PointerGetDatum(new->ip);
+	values[10] = PointerGetDatum(new->data);
+	values[11] = PointerGetDatum(new->user_agent);
+	if (new->ended_until == 0)
+		nulls[4] = 'n';
+	for (int i = 8; i < 12; i++)
+		if (DatumGetPointer(values[i]) == NULL)
+			nulls[i] = 'n';
+
+	return covet_store_execute(id == TABLE_SESSION ? &unlogged : &logged, id,
+							   values, nulls, NULL, NULL, NULL) == 1;
+}
+
+/*
+ * End the session in the slot, which is locked: leave a tombstone, or nothing
+ * when covet.session_tombstone is 0.
+ */
+void
+covet_session_row_end(StoreTable *table, TimestampTz now)
+{
+	static const AttrNumber columns[] = {
+		SESSION_ENDED_UNTIL, SESSION_DATA, SESSION_IP, SESSION_USER_AGENT
+	};
+	static const bool nulls[] = {false, true, true, true};
+	Datum		values[4] = {0};
+
+	if (covet_session_tombstone == 0)
+	{
+		covet_store_delete(table);
+		return;
+	}
+	values[0] = TimestampTzGetDatum(covet_deadline(now,
+												   covet_ttl_from_seconds(covet_session_tombstone)));
+	covet_store_update(table, columns, values, nulls, lengthof(columns));
+}
+
+/*
+ * Can the row in the slot be deleted at the time "now"?  Yes for a tombstone
+ * whose time is over and for an expired session, unless its token before the
+ * last rotation must still be kept from being saved again.
+ */
+bool
+covet_session_row_dead(StoreTable *table, TimestampTz now)
+{
+	SessionRow	row;
+
+	covet_session_row_load(table, &row);
+	if (row.ended)
+		return row.ended_until <= now;
+	if (covet_session_row_live(&row, now))
+		return false;
+	return !row.has_previous ||
+		covet_deadline(row.previous_until,
+					   covet_ttl_from_seconds(covet_session_tombstone)) <= now;
+}
