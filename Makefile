@@ -4,9 +4,30 @@
 #   make install          install both, the control file and the SQL script
 #   make installcheck     run the tests against what is installed, in an
 #                         instance of their own (not as root)
+#   make layers           check the includes between the rooms of src/
+#   make headers          check that each header compiles alone
 #   make demo, make test  from a bare machine to a result: see README.md
 #
 # WITH_MONGO=no builds a covet_mongo.so without the MongoDB driver.
+
+# These run on a machine without pg_config and compiler, which they install
+# before they call make again: nothing below may be asked for their sake.
+bare := demo test layers
+
+ifeq ($(filter-out $(bare),$(or $(MAKECMDGOALS),all)),)
+
+demo:
+	@PG_CONFIG='$(PG_CONFIG)' KEEP='$(KEEP)' bash test/demo.sh
+
+test:
+	@PG_CONFIG='$(PG_CONFIG)' bash test/run_all.sh
+
+layers:
+	@bash test/check_layers.sh
+
+.PHONY: $(bare)
+
+else
 
 EXTENSION = covet
 MODULE_big = covet
@@ -23,9 +44,14 @@ OBJS = \
 	src/codec/codec_raw.o \
 	src/codec/codec_zstd.o \
 	src/codec/frame.o \
+	src/codec/value.o \
 	src/store/store_table.o \
 	src/store/store_plan.o \
 	src/store/store_lock.o \
+	src/store/store_namespace.o \
+	src/store/store_stamp.o \
+	src/store/store_cache_read.o \
+	src/store/store_cache_write.o \
 	src/store/store_session_row.o \
 	src/store/store_token.o \
 	src/store/store_sweep.o \
@@ -34,6 +60,7 @@ OBJS = \
 	src/worker/tick.o \
 	src/worker/launcher.o \
 	src/worker/worker_stat.o \
+	src/cache.o \
 	src/covet.o
 
 ifeq ($(WITH_MONGO),no)
@@ -41,6 +68,14 @@ MONGO_OBJS = \
 	src/mongo/mongo_absent.o
 else
 MONGO_OBJS = \
+	src/bson/bson_date.o \
+	src/bson/bson_extended.o \
+	src/bson/bson_in.o \
+	src/bson/bson_own.o \
+	src/bson/bson_sink.o \
+	src/bson/bson_out.o \
+	src/bson/bson_plain.o \
+	src/bson/bson_sql.o \
 	src/mongo/mongo.o
 endif
 
@@ -53,7 +88,8 @@ PG_CONFIG ?= pg_config
 require = $(if $(shell $(PKG_CONFIG) --exists $(1) && echo yes),,$(error \
 	covet needs $(1): install the package $(2) (pkg-config does not know $(1))))
 
-building := $(filter-out clean distclean uninstall demo test layers,$(or $(MAKECMDGOALS),all))
+# Removing things and running tests need neither library.
+building := $(filter-out clean distclean uninstall installcheck $(bare),$(or $(MAKECMDGOALS),all))
 ifneq ($(building),)
 $(call require,libzstd,libzstd-dev)
 ZSTD_CFLAGS := $(shell $(PKG_CONFIG) --cflags libzstd)
@@ -84,14 +120,33 @@ EXTRA_CLEAN = covet_mongo.so $(MONGO_OBJS) $(wildcard src/mongo/*.o src/bson/*.o
 # would need clang on every machine that builds.
 override with_llvm := no
 
-PGXS := $(shell $(PG_CONFIG) --pgxs)
-ifeq ($(PGXS),)
-ifneq ($(building),)
-$(error covet needs pg_config: install postgresql-server-dev-NN or set PG_CONFIG)
-endif
+# installcheck starts its own instance, because covet must be preloaded. With
+# TEST_SERVER= it uses the running server that the environment names.
+TEST_SERVER = --temp-instance=tmp_check --temp-config=test/covet.conf
+REGRESS := $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))
+REGRESS_OPTS = --inputdir=test --load-extension=covet $(TEST_SERVER)
+ISOLATION := $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
+ISOLATION_OPTS = --inputdir=test --outputdir=. --load-extension=covet $(TEST_SERVER)
+EXTRA_CLEAN += tmp_check results regression.diffs regression.out log
+
+TAP_FILES := $(sort $(wildcard test/t/*.pl))
+ifneq ($(filter installcheck,$(MAKECMDGOALS)),)
+ifneq ($(TAP_FILES),)
+ifeq ($(shell perl -MIPC::Run -e 'print 1' 2>/dev/null),1)
+TAP_TESTS = 1
+PROVE_TESTS = $(TAP_FILES)
+PROVE_FLAGS += -I test/t
 else
-include $(PGXS)
+$(info The TAP tests are skipped: install libipc-run-perl, they need the Perl module IPC::Run)
 endif
+endif
+endif
+
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+ifeq ($(wildcard $(PGXS)),)
+$(error covet needs pg_config and PGXS: install postgresql-server-dev-NN, or set PG_CONFIG=/path/to/pg_config)
+endif
+include $(PGXS)
 
 # PGXS does not track headers.
 $(OBJS) $(MONGO_OBJS): $(wildcard src/*.h src/*/*.h) Makefile
@@ -112,4 +167,12 @@ uninstall: uninstall-mongo
 uninstall-mongo:
 	rm -f '$(DESTDIR)$(pkglibdir)/covet_mongo.so'
 
-.PHONY: install-mongo uninstall-mongo
+# Each header must compile alone, after postgres.h.
+headers:
+	@for h in $(filter-out $(if $(filter no,$(WITH_MONGO)),src/bson/%.h src/mongo/%.h),$(sort $(wildcard src/*.h src/*/*.h))); do \
+		$(CC) $(CPPFLAGS) $(MONGO_CFLAGS) $(CFLAGS) -fsyntax-only -include postgres.h -x c $$h || exit 1; \
+	done
+
+.PHONY: headers install-mongo uninstall-mongo
+
+endif

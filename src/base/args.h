@@ -8,6 +8,8 @@
 #include "fmgr.h"
 #include "utils/array.h"
 
+#include "base/compat.h"
+
 extern bool covet_fits(const text *value, Size max_bytes);
 extern void covet_require_fits(const text *value, Size min_bytes, Size max_bytes,
 							   const char *what);

@@ -2,13 +2,15 @@
  * clock.c
  *		Time to live and deadlines.
  *
- * A time to live is kept in microseconds with months of 30 days, as interval
- * comparison counts them.  Arithmetic saturates: 100 years or more (and
- * 'infinity' from PostgreSQL 17 on, whose fields are all at their maximum) is
- * "no deadline", so nothing overflows.
+ * A time to live is kept in microseconds.  Days have 24 hours; months are
+ * those that follow the moment of the call, as in now() + interval.
+ * Arithmetic saturates: 100 years or more (and 'infinity' from PostgreSQL 17
+ * on, whose fields are all at their maximum) is "no deadline", so nothing
+ * overflows.
  */
 #include "postgres.h"
 
+#include "utils/builtins.h"
 #include "utils/timestamp.h"
 
 #include "base/clock.h"
@@ -31,19 +33,30 @@ covet_ttl_from_interval(const Interval *interval)
 {
 	double		days = (double) interval->month * DAYS_PER_MONTH + interval->day;
 	double		estimate = days * USECS_PER_DAY + (double) interval->time;
+	int64		exact;
 
 	/* The estimate decides only far from the exact range. */
 	if (estimate >= 2.0 * TTL_MAX)
 		return TTL_FOREVER;
 	if (estimate <= 0 - 2.0 * TTL_MAX)
 		return -TTL_MAX;
-	else
-	{
-		int64		exact = ((int64) interval->month * DAYS_PER_MONTH + interval->day)
-			* USECS_PER_DAY + interval->time;
 
-		return exact >= TTL_MAX ? TTL_FOREVER : exact;
+	/* Huge fields that cancel each other out are not worth exactness. */
+	if (abs(interval->month) > 300 * MONTHS_PER_YEAR ||
+		abs(interval->day) > 300 * 366)
+		return estimate > 0 ? TTL_FOREVER : -TTL_MAX;
+
+	exact = interval->day * USECS_PER_DAY + interval->time;
+	if (interval->month != 0)
+	{
+		Interval	months = {.month = interval->month};
+		TimestampTz now = GetCurrentTimestamp();
+
+		exact += DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
+														 TimestampTzGetDatum(now),
+														 IntervalPGetDatum(&months))) - now;
 	}
+	return exact >= TTL_MAX ? TTL_FOREVER : exact;
 }
 
 /*

@@ -11,7 +11,7 @@
 typedef int64 Ttl;
 
 #define TTL_FOREVER		PG_INT64_MAX
-#define TTL_MAX			(INT64CONST(36525) * USECS_PER_DAY)	/* 100 years */
+#define TTL_MAX			(INT64CONST(36524) * USECS_PER_DAY)	/* 100 years, the shortest */
 
 extern TimestampTz covet_now(void);
 extern Ttl	covet_ttl_from_interval(const Interval *interval);

@@ -24,6 +24,11 @@
 #define COVET_MODULE_MAGIC(module) PG_MODULE_MAGIC
 #endif
 
+/* 18 has the prefix pg_noreturn in its place */
+#if PG_VERSION_NUM >= 180000
+#define pg_attribute_noreturn() __attribute__((noreturn))
+#endif
+
 /* 18 gave index_beginscan an instrumentation argument */
 #if PG_VERSION_NUM >= 180000
 #define covet_index_beginscan(heap, index, snapshot, nkeys) \

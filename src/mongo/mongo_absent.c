@@ -1,6 +1,7 @@
 /*
  * mongo_absent.c
- *		covet_mongo.so built without the MongoDB driver.
+ *		covet_mongo.so built without the MongoDB driver: every function of it
+ *		says so.  The SQL script is the same as with the driver.
  */
 #include "postgres.h"
 
@@ -9,3 +10,28 @@
 #include "base/compat.h"
 
 COVET_MODULE_MAGIC("covet_mongo");
+
+static void
+absent(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("covet was built without MongoDB"),
+			 errhint("Build it again without WITH_MONGO=no.")));
+}
+
+#define COVET_ABSENT(function) \
+	PG_FUNCTION_INFO_V1(function); \
+	Datum \
+	function(PG_FUNCTION_ARGS) \
+	{ \
+		absent(); \
+		PG_RETURN_NULL(); \
+	}
+
+/* types */
+COVET_ABSENT(covet_mongo_plain)
+COVET_ABSENT(covet_mongo_oid)
+COVET_ABSENT(covet__bson_from_json)
+COVET_ABSENT(covet__bson_to_jsonb)
+COVET_ABSENT(covet__bson_to_json)

@@ -213,6 +213,27 @@ covet_store_search(StoreTable *table, AttrNumber first_key)
 	table->index = index_open(index, AccessShareLock);
 }
 
+/* A condition on index column i, counted from 0. */
+static void
+init_scankey(Relation index, ScanKey key, int i, StrategyNumber strategy, Datum value)
+{
+	Oid			opcintype = index->rd_opcintype[i];
+	Oid			opr = get_opfamily_member(index->rd_opfamily[i], opcintype, opcintype,
+										  strategy);
+
+	ScanKeyEntryInitialize(key, 0, i + 1, strategy, InvalidOid,
+						   index->rd_indcollation[i], get_opcode(opr), value);
+}
+
+static void
+begin_scan(StoreTable *table, ScanKey keys, int nkeys)
+{
+	if (table->scan == NULL)
+		table->scan = covet_index_beginscan(table->rel, table->index,
+											table->snapshot, nkeys);
+	index_rescan(table->scan, keys, nkeys, NULL, 0);
+}
+
 /*
  * Look for the first row whose leading index columns equal the keys; it is
  * left in table->slot until the next call.  Needs a search.
@@ -223,25 +244,30 @@ covet_store_find(StoreTable *table, const Datum *keys, int nkeys)
 	ScanKeyData scankeys[MAX_KEYS];
 
 	for (int i = 0; i < nkeys; i++)
-	{
-		Oid			opfamily = table->index->rd_opfamily[i];
-		Oid			opcintype = table->index->rd_opcintype[i];
-		Oid			opr = get_opfamily_member(opfamily, opcintype, opcintype,
-											  BTEqualStrategyNumber);
-
-		ScanKeyEntryInitialize(&scankeys[i], 0, i + 1, BTEqualStrategyNumber,
-							   InvalidOid, table->index->rd_indcollation[i],
-							   get_opcode(opr), keys[i]);
-	}
-	if (table->scan == NULL)
-		table->scan = covet_index_beginscan(table->rel, table->index,
-											table->snapshot, nkeys);
-	index_rescan(table->scan, scankeys, nkeys, NULL, 0);
+		init_scankey(table->index, &scankeys[i], i, BTEqualStrategyNumber, keys[i]);
+	begin_scan(table, scankeys, nkeys);
 	return covet_store_next(table);
 }
 
 /*
- * Go on to the next row with the same keys.
+ * Look for the first row whose first index column equals "first" and whose
+ * second is at least "low", or above it when "above"; covet_store_next goes on
+ * in index order.  Needs a search.
+ */
+bool
+covet_store_find_from(StoreTable *table, Datum first, Datum low, bool above)
+{
+	ScanKeyData scankeys[2];
+
+	init_scankey(table->index, &scankeys[0], 0, BTEqualStrategyNumber, first);
+	init_scankey(table->index, &scankeys[1], 1,
+				 above ? BTGreaterStrategyNumber : BTGreaterEqualStrategyNumber, low);
+	begin_scan(table, scankeys, 2);
+	return covet_store_next(table);
+}
+
+/*
+ * Go on to the next row of what was looked for.
  */
 bool
 covet_store_next(StoreTable *table)
@@ -295,24 +321,21 @@ covet_store_lock(StoreTable *table, bool wait)
 			return STORE_GONE;
 		case TM_SelfModified:
 		case TM_Invisible:
-
-			/*
-			 * Changed earlier in this command, or by a function that the
-			 * snapshot is older than: what is there now is gone or new.
-			 */
-			return STORE_GONE;
+			/* The statement that called us is changing this very row itself. */
+			ereport(ERROR,
+					(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+					 errmsg("row of covet.%s was already modified by the current command",
+							table_names[table->id])));
+			break;
 		default:
 			elog(ERROR, "unexpected table_tuple_lock status: %u", result);
 	}
 	return STORE_GONE;			/* keep the compiler quiet */
 }
 
-/*
- * Replace columns of the row in the slot, which is locked.  Seen by this
- * transaction at once.  A search under way keeps its old snapshot.
- */
-void
-covet_store_update(StoreTable *table, const AttrNumber *columns,
+/* Replace columns of the row in the slot. */
+static void
+replace_columns(StoreTable *table, const AttrNumber *columns,
 				   const Datum *values, const bool *nulls, int count)
 {
 	TupleDesc	desc = RelationGetDescr(table->rel);
@@ -331,7 +354,6 @@ covet_store_update(StoreTable *table, const AttrNumber *columns,
 		replace[columns[i] - 1] = true;
 	}
 	new = heap_modify_tuple(old, desc, all_values, all_nulls, replace);
-	covet_store_note_write();
 	CatalogTupleUpdate(table->rel, &tid, new);
 	CommandCounterIncrement();
 
@@ -341,6 +363,42 @@ covet_store_update(StoreTable *table, const AttrNumber *columns,
 	pfree(all_values);
 	pfree(all_nulls);
 	pfree(replace);
+}
+
+/*
+ * Replace columns of the row in the slot, which is locked.  Seen by this
+ * transaction at once.  A search under way keeps its old snapshot.
+ */
+void
+covet_store_update(StoreTable *table, const AttrNumber *columns,
+				   const Datum *values, const bool *nulls, int count)
+{
+	covet_store_note_write();
+	replace_columns(table, columns, values, nulls, count);
+}
+
+/*
+ * Set the time the row in the slot, which is locked, was last seen.  The
+ * transaction can still be prepared: a read is not a write because it happens
+ * to keep this.
+ */
+void
+covet_store_touch(StoreTable *table, AttrNumber column, TimestampTz seen_at)
+{
+	Datum		value = TimestampTzGetDatum(seen_at);
+
+	replace_columns(table, &column, &value, NULL, 1);
+}
+
+/*
+ * May a read keep that it has seen a row?  Not where it would have to raise an
+ * error: in a READ ONLY transaction, on a standby, and in SERIALIZABLE, where
+ * any update can end in 40001.
+ */
+bool
+covet_store_can_touch(void)
+{
+	return covet_store_writable() && !IsolationIsSerializable();
 }
 
 /*

@@ -57,11 +57,14 @@ extern bool covet_store_try_open(StoreTable *table, StoreTableId id, LOCKMODE lo
 extern void covet_store_close(StoreTable *table);
 extern void covet_store_search(StoreTable *table, AttrNumber first_key);
 extern bool covet_store_find(StoreTable *table, const Datum *keys, int nkeys);
+extern bool covet_store_find_from(StoreTable *table, Datum first, Datum low, bool above);
 extern bool covet_store_next(StoreTable *table);
 extern void covet_store_end_search(StoreTable *table);
 extern StoreLock covet_store_lock(StoreTable *table, bool wait);
 extern void covet_store_update(StoreTable *table, const AttrNumber *columns,
 							   const Datum *values, const bool *nulls, int count);
+extern void covet_store_touch(StoreTable *table, AttrNumber column, TimestampTz seen_at);
+extern bool covet_store_can_touch(void);
 extern void covet_store_delete(StoreTable *table);
 extern Datum covet_store_get(StoreTable *table, AttrNumber column, bool *isnull);
 extern void covet_store_note_write(void);
@@ -97,6 +100,47 @@ typedef enum StoreLockSpace
 
 extern void covet_store_lock_word(StoreLockSpace space, const text *word,
 								  LOCKMODE lockmode);
+
+/* ------------------------------------------------------------------------
+ * in store_stamp.c: when namespaces and tags were last cleared
+ * ------------------------------------------------------------------------ */
+
+/* Reads stamps; the last one read is remembered.  Closed by its user. */
+typedef struct StampReader
+{
+	bool		open;
+	StoreTable	table;
+} StampReader;
+
+extern int	covet_stamp_namespace_slot(const text *namespace);
+extern int	covet_stamp_tag_slot(const text *namespace, const text *tag);
+extern int64 covet_stamp_read(StampReader *reader, int slot);
+extern void covet_stamp_close(StampReader *reader);
+extern void covet_stamp_move(const int *slots, int count);
+extern int64 *covet_stamp_read_all(void);
+
+/* ------------------------------------------------------------------------
+ * in store_cache_read.c: rows of the cache, for those that write and sweep
+ * ------------------------------------------------------------------------ */
+
+/* Columns of covet._cache. */
+enum CacheColumn
+{
+	CACHE_VERSION = 1,
+	CACHE_EXPIRES_AT,
+	CACHE_SEEN_AT,
+	CACHE_IDLE,
+	CACHE_STAMP,
+	CACHE_NAMESPACE,
+	CACHE_KEY,
+	CACHE_VALUE,
+	CACHE_TAGS,
+	CACHE_TAG_STAMPS
+};
+
+extern bool covet_cache_row_live(StoreTable *table, TimestampTz now, StampReader *stamps);
+extern void covet_cache_sweep_begin(void);
+extern bool covet_cache_row_dead(StoreTable *table, TimestampTz now);
 
 /* ------------------------------------------------------------------------
  * in store_session_row.c and store_token.c: what a sweep may delete

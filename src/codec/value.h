@@ -1,0 +1,15 @@
+/*
+ * value.h
+ *		A value as SQL gives it, to a frame and back.
+ */
+#ifndef COVET_VALUE_H
+#define COVET_VALUE_H
+
+#include "codec/codec.h"
+
+extern bytea *covet_value_encode(ValueKind kind, Datum value, int codec_choice);
+extern Datum covet_value_decode(const bytea *frame, ValueKind wanted);
+extern const char *covet_value_kind_name(ValueKind kind);
+extern Oid	covet_value_kind_type(ValueKind kind);
+
+#endif							/* COVET_VALUE_H */

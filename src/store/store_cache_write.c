@@ -1,0 +1,528 @@
+/*
+ * store_cache_write.c
+ *		Writing cache entries.
+ *
+ * A set is one INSERT ... ON CONFLICT DO UPDATE over all its keys, in the
+ * order of the "C" collation, as every writer here goes through its keys: two
+ * batches in opposite order do not deadlock.  Operations that depend on what is
+ * there (add, replace, incr, take, touch, delete) find the row, lock its last
+ * version and decide then; where there is none they insert with ON CONFLICT DO
+ * NOTHING and begin again when somebody else was first.  All take the stamps
+ * that stand when they are called.
+ *
+ * In REPEATABLE READ none of this raises 40001 unless two transactions really
+ * insert one key at the same time, because plans run with the latest snapshot.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "common/int.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+#include "base/compat.h"
+#include "base/version.h"
+#include "codec/value.h"
+#include "store/store.h"
+#include "store/store_table.h"
+
+/* Values of the columns a write sets, in the order of write_columns. */
+typedef struct RowValues
+{
+	Datum		values[8];
+	bool		nulls[8];
+} RowValues;
+
+static const AttrNumber write_columns[8] = {
+	CACHE_VERSION, CACHE_EXPIRES_AT, CACHE_SEEN_AT, CACHE_IDLE, CACHE_STAMP,
+	CACHE_VALUE, CACHE_TAGS, CACHE_TAG_STAMPS
+};
+
+#define WRITE_VERSION	0
+#define WRITE_VALUE		5
+
+/*
+ * What a write sets, with the stamps that stand now.
+ */
+static void
+make_row(const CacheNamespace *ns, const CacheWrite *write, const bytea *frame,
+		 RowValues *row)
+{
+	StampReader stamps = {0};
+	Datum	   *tags = palloc(sizeof(Datum) * write->ntags);
+	Datum	   *tag_stamps = palloc(sizeof(Datum) * write->ntags);
+
+	memset(row, 0, sizeof(*row));
+	row->values[WRITE_VERSION] = Int64GetDatum(covet_next_version());
+	row->values[1] = TimestampTzGetDatum(write->expires_at);
+	row->values[2] = TimestampTzGetDatum(write->now);
+	row->values[3] = Int64GetDatum(write->idle);
+	row->values[4] = Int64GetDatum(covet_stamp_read(&stamps, covet_stamp_namespace_slot(ns->name)));
+	row->values[WRITE_VALUE] = PointerGetDatum(frame);
+	row->nulls[6] = row->nulls[7] = write->ntags == 0;
+	if (write->ntags > 0)
+	{
+		for (int i = 0; i < write->ntags; i++)
+		{
+			tags[i] = PointerGetDatum(write->tags[i]);
+			tag_stamps[i] = Int64GetDatum(covet_stamp_read(&stamps,
+														   covet_stamp_tag_slot(ns->name, write->tags[i])));
+		}
+		row->values[6] = PointerGetDatum(construct_array(tags, write->ntags, TEXTOID,
+														 -1, false, TYPALIGN_INT));
+		row->values[7] = PointerGetDatum(construct_array(tag_stamps, write->ntags, INT8OID,
+														 sizeof(int64), FLOAT8PASSBYVAL,
+														 TYPALIGN_DOUBLE));
+	}
+	covet_stamp_close(&stamps);
+}
+
+/* Give the row in the slot, which is locked, the values of a write. */
+static void
+overwrite(StoreTable *table, RowValues *row)
+{
+	bool		isnull;
+	int64		old = DatumGetInt64(covet_store_get(table, CACHE_VERSION, &isnull));
+
+	/* A version taken before the lock may be older than the row's. */
+	row->values[WRITE_VERSION] =
+		Int64GetDatum(Max(DatumGetInt64(row->values[WRITE_VERSION]), old + 1));
+	covet_store_update(table, write_columns, row->values, row->nulls, lengthof(write_columns));
+}
+
+typedef struct KeyedFrame
+{
+	text	   *key;
+	bytea	   *frame;
+	int			index;			/* place in the call */
+} KeyedFrame;
+
+static int
+compare_keys(const void *a, const void *b)
+{
+	const KeyedFrame *x = a;
+	const KeyedFrame *y = b;
+	Size		lx = VARSIZE_ANY_EXHDR(x->key);
+	Size		ly = VARSIZE_ANY_EXHDR(y->key);
+	int			order = memcmp(VARDATA_ANY(x->key), VARDATA_ANY(y->key), Min(lx, ly));
+
+	if (order == 0)
+		order = (lx > ly) - (lx < ly);
+	return order != 0 ? order : x->index - y->index;
+}
+
+static bool
+same_key(const KeyedFrame *a, const KeyedFrame *b)
+{
+	return VARSIZE_ANY_EXHDR(a->key) == VARSIZE_ANY_EXHDR(b->key) &&
+		memcmp(VARDATA_ANY(a->key), VARDATA_ANY(b->key), VARSIZE_ANY_EXHDR(a->key)) == 0;
+}
+
+/*
+ * Sort keys (and their frames, unless NULL) and keep the last of each; returns
+ * how many are left.  NULL keys are left out.
+ */
+static int
+sort_keys(text **keys, bytea **frames, int count, KeyedFrame *sorted)
+{
+	int			n = 0;
+	int			distinct = 0;
+
+	for (int i = 0; i < count; i++)
+		if (keys[i] != NULL)
+		{
+			sorted[n].key = keys[i];
+			sorted[n].frame = frames == NULL ? NULL : frames[i];
+			sorted[n].index = i;
+			n++;
+		}
+	qsort(sorted, n, sizeof(KeyedFrame), compare_keys);
+	for (int i = 0; i < n; i++)
+	{
+		if (distinct > 0 && same_key(&sorted[distinct - 1], &sorted[i]))
+			distinct--;
+		sorted[distinct++] = sorted[i];
+	}
+	return distinct;
+}
+
+/* Delete sorted keys; returns how many live entries there were. */
+static int
+delete_sorted(const CacheNamespace *ns, const KeyedFrame *sorted, int count)
+{
+	StoreTable	table;
+	StampReader stamps = {0};
+	TimestampTz now = covet_now();
+	int			removed = 0;
+
+	covet_store_open(&table, TABLE_CACHE, RowExclusiveLock);
+	covet_store_search(&table, 0);
+	for (int i = 0; i < count; i++)
+	{
+		Datum		key[2] = {PointerGetDatum(ns->name), PointerGetDatum(sorted[i].key)};
+
+		CHECK_FOR_INTERRUPTS();
+		while (covet_store_find(&table, key, 2))
+		{
+			if (covet_store_lock(&table, true) == STORE_LOCKED)
+			{
+				removed += covet_cache_row_live(&table, now, &stamps);
+				covet_store_delete(&table);
+				break;
+			}
+
+			/* Somebody removed it; somebody may have put it back. */
+			covet_store_search(&table, 0);
+		}
+	}
+	covet_stamp_close(&stamps);
+	covet_store_close(&table);
+	return removed;
+}
+
+/*
+ * Store entries in one statement; of equal keys the last is stored.  Returns
+ * how many distinct keys there were.
+ */
+int
+covet_cache_set_entries(const CacheNamespace *ns, const CacheWrite *write,
+				text **keys, bytea **frames, int count)
+{
+	static StorePlan plan = {
+		.sql = "INSERT INTO covet._cache AS c (namespace, key, value, version,"
+		" expires_at, seen_at, idle, stamp, tags, tag_stamps)"
+		" SELECT $1, u.key, u.value, $4, $5, $6, $7, $8, $9, $10"
+		" FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3)) AS u(key, value)"
+		" ON CONFLICT (namespace, key) DO UPDATE SET value = excluded.value,"
+		" version = GREATEST(excluded.version, c.version OPERATOR(pg_catalog.+) 1),"
+		" expires_at = excluded.expires_at, seen_at = excluded.seen_at,"
+		" idle = excluded.idle, stamp = excluded.stamp, tags = excluded.tags,"
+		" tag_stamps = excluded.tag_stamps",
+		.nargs = 10,
+		.argtypes = {TEXTOID, TEXTARRAYOID, BYTEAARRAYOID, INT8OID, TIMESTAMPTZOID,
+		TIMESTAMPTZOID, INT8OID, INT8OID, TEXTARRAYOID, INT8ARRAYOID},
+	};
+	KeyedFrame *sorted = palloc(sizeof(KeyedFrame) * Max(count, 1));
+	int			distinct = sort_keys(keys, frames, count, sorted);
+	Datum	   *key_values;
+	Datum	   *frame_values;
+	RowValues	row;
+	Datum		values[10];
+	char		nulls[11] = "          ";
+
+	if (distinct == 0)
+		return 0;
+	if (write->expires_at <= write->now)
+	{
+		(void) delete_sorted(ns, sorted, distinct);
+		return distinct;
+	}
+
+	key_values = palloc(sizeof(Datum) * distinct);
+	frame_values = palloc(sizeof(Datum) * distinct);
+	for (int i = 0; i < distinct; i++)
+	{
+		key_values[i] = PointerGetDatum(sorted[i].key);
+		frame_values[i] = PointerGetDatum(sorted[i].frame);
+	}
+	make_row(ns, write, NULL, &row);
+
+	values[0] = PointerGetDatum(ns->name);
+	values[1] = PointerGetDatum(construct_array(key_values, distinct, TEXTOID, -1,
+												false, TYPALIGN_INT));
+	values[2] = PointerGetDatum(construct_array(frame_values, distinct, BYTEAOID, -1,
+												false, TYPALIGN_INT));
+	memcpy(&values[3], row.values, sizeof(Datum) * WRITE_VALUE);
+	values[8] = row.values[6];
+	values[9] = row.values[7];
+	nulls[8] = nulls[9] = row.nulls[6] ? 'n' : ' ';
+	covet_store_execute(&plan, TABLE_CACHE, values, nulls, NULL, NULL, NULL);
+	return distinct;
+}
+
+/* Insert one entry; false when the key is there already. */
+static bool
+insert_row(const CacheNamespace *ns, const text *key, const RowValues *row)
+{
+	static StorePlan plan = {
+		.sql = "INSERT INTO covet._cache (namespace, key, version, expires_at,"
+		" seen_at, idle, stamp, value, tags, tag_stamps)"
+		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+		" ON CONFLICT (namespace, key) DO NOTHING",
+		.nargs = 10,
+		.argtypes = {TEXTOID, TEXTOID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID,
+		INT8OID, INT8OID, BYTEAOID, TEXTARRAYOID, INT8ARRAYOID},
+	};
+	Datum		values[10];
+	char		nulls[11] = "          ";
+
+	values[0] = PointerGetDatum(ns->name);
+	values[1] = PointerGetDatum(key);
+	for (int i = 0; i < (int) lengthof(write_columns); i++)
+	{
+		values[i + 2] = row->values[i];
+		nulls[i + 2] = row->nulls[i] ? 'n' : ' ';
+	}
+	return covet_store_execute(&plan, TABLE_CACHE, values, nulls, NULL, NULL, NULL) == 1;
+}
+
+/*
+ * Open the cache and lock the last version of a key's row, into the slot;
+ * false when there is no row.  The table is open afterwards in any case.
+ */
+static bool
+find_and_lock(const CacheNamespace *ns, const text *key, StoreTable *table)
+{
+	Datum		keys[2] = {PointerGetDatum(ns->name), PointerGetDatum(key)};
+
+	covet_store_open(table, TABLE_CACHE, RowExclusiveLock);
+	for (;;)
+	{
+		CHECK_FOR_INTERRUPTS();
+		covet_store_search(table, 0);
+		if (!covet_store_find(table, keys, 2))
+			return false;
+		if (covet_store_lock(table, true) == STORE_LOCKED)
+			return true;
+	}
+}
+
+static bool
+is_live(StoreTable *table, TimestampTz now)
+{
+	StampReader stamps = {0};
+	bool		live = covet_cache_row_live(table, now, &stamps);
+
+	covet_stamp_close(&stamps);
+	return live;
+}
+
+/*
+ * Store an entry if there is no live one.
+ */
+bool
+covet_cache_add_entry(const CacheNamespace *ns, const CacheWrite *write,
+				const text *key, const bytea *frame)
+{
+	bool		keep = write->expires_at > write->now;
+
+	for (;;)
+	{
+		StoreTable	table;
+		RowValues	row;
+		bool		found = find_and_lock(ns, key, &table);
+		bool		live = found && is_live(&table, write->now);
+
+		if (!live && keep)
+			make_row(ns, write, frame, &row);
+		if (found && !live && keep)
+			overwrite(&table, &row);
+		covet_store_close(&table);
+		if (live)
+			return false;
+		if (found || !keep || insert_row(ns, key, &row))
+			return true;
+	}
+}
+
+/*
+ * Store an entry if there is a live one, of version *if_version unless that is
+ * NULL.
+ */
+bool
+covet_cache_replace_entry(const CacheNamespace *ns, const CacheWrite *write,
+					const text *key, const bytea *frame, const int64 *if_version)
+{
+	StoreTable	table;
+	bool		isnull;
+	bool		stored;
+
+	stored = find_and_lock(ns, key, &table) && is_live(&table, write->now) &&
+		(if_version == NULL ||
+		 *if_version == DatumGetInt64(covet_store_get(&table, CACHE_VERSION, &isnull)));
+	if (stored && write->expires_at <= write->now)
+		covet_store_delete(&table);
+	else if (stored)
+	{
+		RowValues	row;
+
+		make_row(ns, write, frame, &row);
+		overwrite(&table, &row);
+	}
+	covet_store_close(&table);
+	return stored;
+}
+
+/* The integer a frame holds; raises 22023 where it is none. */
+static int64
+parse_integer(const bytea *frame)
+{
+	bytea	   *bytes = DatumGetByteaPP(covet_value_decode(frame, VALUE_BYTEA));
+	char	   *digits = pnstrdup(VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
+	char	   *end;
+	int64		result;
+
+	errno = 0;
+	result = strtoi64(digits, &end, 10);
+	if (errno != 0 || end == digits || *end != '\0' ||
+		end != digits + VARSIZE_ANY_EXHDR(bytes) || isspace((unsigned char) digits[0]))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("cached value is not an integer")));
+	return result;
+}
+
+/* The frame of an integer, as a value of the given kind. */
+static bytea *
+integer_frame(int64 value, ValueKind kind)
+{
+	char		digits[32];
+	Datum		datum;
+
+	snprintf(digits, sizeof(digits), INT64_FORMAT, value);
+	datum = kind == VALUE_JSONB ? DirectFunctionCall1(jsonb_in, CStringGetDatum(digits))
+		: CStringGetTextDatum(digits);
+	return covet_value_encode(kind, datum, CODEC_RAW);
+}
+
+static int64
+add_integers(int64 a, int64 b)
+{
+	int64		sum;
+
+	if (pg_add_s64_overflow(a, b, &sum))
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("cached value is out of range for type %s", "bigint")));
+	return sum;
+}
+
+/*
+ * Add to the integer of a live entry, which keeps its deadline, idle time and
+ * tags, or store *initial + by as "write" says where there is none; with
+ * initial NULL it stays absent and the result is false.
+ */
+bool
+covet_cache_incr_entry(const CacheNamespace *ns, const CacheWrite *write, const text *key,
+				 int64 by, const int64 *initial, int64 *result)
+{
+	bool		keep = write->expires_at > write->now;
+
+	for (;;)
+	{
+		StoreTable	table;
+		RowValues	row;
+		bool		isnull;
+		bool		found = find_and_lock(ns, key, &table);
+		bool		live = found && is_live(&table, write->now);
+
+		if (live)
+		{
+			const bytea *frame = DatumGetByteaPP(covet_store_get(&table, CACHE_VALUE, &isnull));
+			AttrNumber	columns[2] = {CACHE_VERSION, CACHE_VALUE};
+			Datum		values[2];
+			FrameInfo	info;
+
+			covet_frame_info(frame, &info);
+			*result = add_integers(parse_integer(frame), by);
+			values[0] = Int64GetDatum(Max(covet_next_version(),
+										  DatumGetInt64(covet_store_get(&table, CACHE_VERSION, &isnull)) + 1));
+			values[1] = PointerGetDatum(integer_frame(*result, info.kind));
+			covet_store_update(&table, columns, values, NULL, 2);
+		}
+		else if (initial != NULL)
+		{
+			*result = add_integers(*initial, by);
+			make_row(ns, write, integer_frame(*result, VALUE_TEXT), &row);
+			if (found && keep)
+				overwrite(&table, &row);
+		}
+		covet_store_close(&table);
+		if (live)
+			return true;
+		if (initial == NULL)
+			return false;
+		if (found || !keep || insert_row(ns, key, &row))
+			return true;
+	}
+}
+
+/*
+ * Remove a live entry and give its value, palloc'd, as the wanted kind.  What
+ * cannot be read so raises and stays.
+ */
+bool
+covet_cache_take_entry(const CacheNamespace *ns, const text *key, ValueKind wanted, Datum *value)
+{
+	StoreTable	table;
+	bool		isnull;
+	bool		taken = find_and_lock(ns, key, &table) && is_live(&table, covet_now());
+
+	if (taken)
+	{
+		*value = covet_value_decode(DatumGetByteaPP(covet_store_get(&table, CACHE_VALUE, &isnull)),
+									wanted);
+		covet_store_delete(&table);
+	}
+	covet_store_close(&table);
+	return taken;
+}
+
+/*
+ * Give a live entry another deadline; one not after "now" removes it.
+ */
+bool
+covet_cache_touch_entry(const CacheNamespace *ns, const text *key, TimestampTz now,
+				  TimestampTz expires_at)
+{
+	StoreTable	table;
+	bool		touched = find_and_lock(ns, key, &table) && is_live(&table, now);
+
+	if (touched && expires_at <= now)
+		covet_store_delete(&table);
+	else if (touched)
+	{
+		AttrNumber	column = CACHE_EXPIRES_AT;
+		Datum		value = TimestampTzGetDatum(expires_at);
+
+		covet_store_update(&table, &column, &value, NULL, 1);
+	}
+	covet_store_close(&table);
+	return touched;
+}
+
+/*
+ * Remove entries; NULL keys are skipped.  Returns how many live ones there
+ * were.
+ */
+int
+covet_cache_delete_entries(const CacheNamespace *ns, text **keys, int count)
+{
+	KeyedFrame *sorted = palloc(sizeof(KeyedFrame) * Max(count, 1));
+
+	return delete_sorted(ns, sorted, sort_keys(keys, NULL, count, sorted));
+}
+
+/*
+ * End all entries of a namespace at commit.
+ */
+void
+covet_cache_clear_namespace(const CacheNamespace *ns)
+{
+	int			slot = covet_stamp_namespace_slot(ns->name);
+
+	covet_stamp_move(&slot, 1);
+}
+
+/*
+ * End all entries of a namespace that carry one of the tags, at commit.
+ */
+void
+covet_cache_invalidate(const CacheNamespace *ns, text **tags, int count)
+{
+	int		   *slots = palloc(sizeof(int) * Max(count, 1));
+
+	for (int i = 0; i < count; i++)
+		slots[i] = covet_stamp_tag_slot(ns->name, tags[i]);
+	covet_stamp_move(slots, count);
+}
