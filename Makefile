@@ -37,6 +37,7 @@ OBJS = \
 	src/base/args.o \
 	src/base/clock.o \
 	src/base/guc.o \
+	src/base/registry.o \
 	src/base/shmem.o \
 	src/base/version.o \
 	src/codec/codec.o \
@@ -53,6 +54,12 @@ OBJS = \
 	src/store/store_cache_write.o \
 	src/store/store_session_row.o \
 	src/store/store_token.o \
+	src/store/store_sweep.o \
+	src/store/store_quota.o \
+	src/worker/sweep.o \
+	src/worker/tick.o \
+	src/worker/launcher.o \
+	src/worker/worker_stat.o \
 	src/cache.o \
 	src/covet.o
 

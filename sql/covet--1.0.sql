@@ -771,6 +771,26 @@ COMMENT ON FUNCTION covet.sweep(timestamptz) IS
 	'Removes everything that is dead at a time (now when NULL) and returns how many rows and entries that was.';
 REVOKE EXECUTE ON FUNCTION covet.sweep(timestamptz) FROM PUBLIC;
 
+CREATE FUNCTION covet._stat_workers(
+	OUT database_oid oid, OUT state text, OUT last_tick timestamptz,
+	OUT next_tick timestamptz, OUT tick_interval interval, OUT ticks bigint,
+	OUT removed bigint, OUT failures bigint, OUT last_error text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'covet__stat_workers'
+LANGUAGE C VOLATILE PARALLEL SAFE;
+COMMENT ON FUNCTION covet._stat_workers() IS 'Private: what covet.stat_workers shows.';
+REVOKE EXECUTE ON FUNCTION covet._stat_workers() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION covet._stat_workers() TO pg_monitor;
+
+CREATE VIEW covet.stat_workers AS
+	SELECT d.datname AS database, w.state, w.last_tick, w.next_tick, w.tick_interval,
+		w.ticks, w.removed, w.failures, w.last_error
+	FROM covet._stat_workers() w
+		JOIN pg_catalog.pg_database d ON d.oid OPERATOR(pg_catalog.=) w.database_oid;
+COMMENT ON VIEW covet.stat_workers IS
+	'The databases that the workers sweep: state, times and interval of ticks, rows removed, failures and the SQLSTATE of the last tick when it failed.';
+GRANT SELECT ON covet.stat_workers TO pg_monitor;
+
 -- Which part of grant_usage each function belongs to.
 CREATE VIEW covet._part_function AS
 	SELECT p.oid AS function, a.part
