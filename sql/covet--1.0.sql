@@ -390,6 +390,8 @@ AS 'MODULE_PATHNAME', 'covet__cache_usage'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION covet._cache_usage() IS 'Private: live entries and their stored bytes, a row a namespace.';
 REVOKE EXECUTE ON FUNCTION covet._cache_usage() FROM PUBLIC;
+-- A view's functions are checked as its user.
+GRANT EXECUTE ON FUNCTION covet._cache_usage() TO pg_monitor;
 
 CREATE VIEW covet.cache_namespaces AS
 	SELECT namespace,
