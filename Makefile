@@ -76,7 +76,18 @@ MONGO_OBJS = \
 	src/bson/bson_out.o \
 	src/bson/bson_plain.o \
 	src/bson/bson_sql.o \
-	src/mongo/mongo.o
+	src/mongo/mongo.o \
+	src/mongo/address.o \
+	src/mongo/stream.o \
+	src/mongo/option.o \
+	src/mongo/uri.o \
+	src/mongo/error.o \
+	src/mongo/connection.o \
+	src/mongo/cursor.o \
+	src/mongo/call.o \
+	src/mongo/call_option.o \
+	src/mongo/find.o \
+	src/mongo/functions.o
 endif
 
 DATA = $(wildcard sql/$(EXTENSION)--*.sql)
