@@ -10,9 +10,11 @@
 
 #include "base/compat.h"
 #include "base/guc.h"
+#include "base/registry.h"
 #include "base/shmem.h"
 #include "base/version.h"
 #include "store/store.h"
+#include "worker/worker.h"
 
 COVET_MODULE_MAGIC("covet");
 
@@ -32,7 +34,9 @@ _PG_init(void)
 
 	covet_shmem_install();
 	covet_version_init();
+	covet_registry_init();
 	covet_store_init();
+	covet_worker_init();
 }
 
 PG_FUNCTION_INFO_V1(covet_version);

@@ -10,6 +10,7 @@
 
 #include "base/args.h"
 #include "base/compat.h"
+#include "base/registry.h"
 #include "base/shmem.h"
 
 /*
@@ -62,7 +63,8 @@ covet_null_not_allowed(const char *what)
 
 /*
  * Guard at the head of every stateful SQL function: covet is preloaded
- * (55000), this is no parallel worker (25000) and no walsender (0A000).
+ * (55000), this is no parallel worker (25000) and no walsender (0A000).  Notes
+ * the database for the workers.
  */
 void
 covet_require_stateful(FunctionCallInfo fcinfo)
@@ -78,6 +80,7 @@ covet_require_stateful(FunctionCallInfo fcinfo)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("function %s cannot be executed in a replication connection",
 						get_func_name(fcinfo->flinfo->fn_oid))));
+	covet_registry_note();
 }
 
 /*

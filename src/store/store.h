@@ -6,6 +6,7 @@
 #ifndef COVET_STORE_H
 #define COVET_STORE_H
 
+#include "storage/block.h"
 #include "utils/array.h"
 #include "utils/timestamp.h"
 
@@ -95,5 +96,35 @@ extern bool covet_cache_touch_entry(const CacheNamespace *ns, const text *key,
 extern int	covet_cache_delete_entries(const CacheNamespace *ns, text **keys, int count);
 extern void covet_cache_clear_namespace(const CacheNamespace *ns);
 extern void covet_cache_invalidate(const CacheNamespace *ns, text **tags, int count);
+
+/* ------------------------------------------------------------------------
+ * in store_sweep.c and store_quota.c
+ * ------------------------------------------------------------------------ */
+
+/* The tables that have rows to sweep, in the order a round visits them. */
+typedef enum SweepTarget
+{
+	SWEEP_CACHE,
+	SWEEP_SESSION,
+	SWEEP_SESSION_LOGGED,
+	SWEEP_TOKEN,
+	SWEEP_TOKEN_SUBJECT,
+	NUM_SWEEP_TARGETS
+} SweepTarget;
+
+/* What the sweep of one range of blocks came to. */
+typedef struct SweepResult
+{
+	int64		scanned;		/* rows seen */
+	int64		removed;		/* rows deleted */
+	BlockNumber next;			/* where to go on */
+	bool		complete;		/* that was the end of the table */
+} SweepResult;
+
+extern const char *covet_store_sweep_name(SweepTarget target);
+extern void covet_store_sweep(SweepTarget target, BlockNumber start,
+							  BlockNumber blocks, TimestampTz now,
+							  SweepResult *result);
+extern bool covet_store_evict(int64 *removed);
 
 #endif							/* COVET_STORE_H */

@@ -1,0 +1,65 @@
+/*
+ * registry.h
+ *		The databases that use covet, and what the workers keep of each.
+ */
+#ifndef COVET_REGISTRY_H
+#define COVET_REGISTRY_H
+
+#include "datatype/timestamp.h"
+#include "storage/block.h"
+#include "storage/latch.h"
+
+/* What the launcher knows of a database. */
+typedef enum DatabaseState
+{
+	DATABASE_WAITING,			/* for its next tick */
+	DATABASE_RUNNING,			/* a tick is under way */
+	DATABASE_NO_SLOT,			/* no background worker could be started */
+	DATABASE_REFUSED,			/* it allows no connections */
+	DATABASE_LOCKED,			/* a command needs it to be left alone */
+	DATABASE_FAILED,			/* the last tick ended with an error */
+	NUM_DATABASE_STATES
+} DatabaseState;
+
+/*
+ * How far the sweep of a database has come.  A round visits the tables one
+ * after the other and ends with the quotas; it goes on from tick to tick.
+ */
+typedef struct SweepRound
+{
+	int			step;			/* index of the table, or of the quotas */
+	BlockNumber block;			/* next block of that table */
+	int64		scanned;		/* rows seen so far */
+	int64		removed;		/* and removed */
+} SweepRound;
+
+/* One database.  All fields are guarded by the lock of the registry. */
+typedef struct DatabaseEntry
+{
+	Oid			database;		/* InvalidOid: the entry is free */
+	uint32		notes;			/* how often it was noted */
+	DatabaseState state;
+	TimestampTz last_tick;		/* end of the last one; 0 none */
+	TimestampTz next_tick;
+	int64		interval;		/* microseconds between ticks at present */
+	int64		ticks;			/* that came to their end */
+	int64		removed;		/* rows, by all ticks */
+	int64		failures;		/* ticks that ended with an error */
+	int			sqlstate;		/* of the last error; 0 none */
+	bool		reported;		/* the tick under way has come to its end */
+	bool		round_done;		/* and with it the round */
+	SweepRound	round;
+} DatabaseEntry;
+
+extern void covet_registry_init(void);
+extern void covet_registry_note(void);
+extern bool covet_registry_add(Oid database);
+extern uint32 covet_registry_notes(Oid database);
+extern void covet_registry_forget(Oid database, const uint32 *notes);
+extern DatabaseEntry *covet_registry_lock(Oid database);
+extern void covet_registry_unlock(void);
+extern DatabaseEntry *covet_registry_copy(int *count);
+extern void covet_registry_wake(Latch *latch);
+extern bool covet_registry_overflowed(void);
+
+#endif							/* COVET_REGISTRY_H */

@@ -1,0 +1,195 @@
+/*
+ * store_quota.c
+ *		Quotas of cache namespaces: one that has more bytes than it may evicts
+ *		its own entries, oldest version first.
+ *
+ * A quota counts the bytes of keys and of values as they are stored (frames).
+ * Rows that are dead count until they are swept, so quotas come after the sweep
+ * of the table.  To know the sum of each namespace takes a walk through the
+ * whole heap; it is saved whenever the table on disk is too small for any
+ * namespace to be over the smallest quota there is.
+ *
+ * Rows that somebody has locked are left alone, and a table whose lock is not
+ * to be had at once is left for the next time.
+ */
+#include "postgres.h"
+
+#include "access/relation.h"
+#include "catalog/pg_type.h"
+#include "storage/bufmgr.h"
+#include "storage/lmgr.h"
+#include "utils/memutils.h"
+
+#include "base/compat.h"
+#include "base/guc.h"
+#include "store/store.h"
+#include "store/store_table.h"
+
+/* Rows evicted by one statement, so that a tick can stop in between. */
+#define EVICT_ROWS	5000
+
+static StorePlan smallest_plan = {
+	.sql = "SELECT LEAST($1, pg_catalog.min(n.max_bytes)) FROM covet._cache_namespace n",
+	.nargs = 1,
+	.argtypes = {INT8OID},
+};
+
+static StorePlan over_plan = {
+	.sql = "SELECT s.namespace, s.size OPERATOR(pg_catalog.-) s.quota"
+	" FROM (SELECT c.namespace,"
+	" pg_catalog.sum(pg_catalog.octet_length(c.key)"
+	" OPERATOR(pg_catalog.+) pg_catalog.octet_length(c.value)) AS size,"
+	" COALESCE(n.max_bytes, $1) AS quota"
+	" FROM covet._cache c LEFT JOIN covet._cache_namespace n"
+	" ON n.namespace OPERATOR(pg_catalog.=) c.namespace"
+	" GROUP BY c.namespace, n.max_bytes) s"
+	" WHERE s.size OPERATOR(pg_catalog.>) s.quota",
+	.nargs = 1,
+	.argtypes = {INT8OID},
+};
+
+/*
+ * $1 namespace, $2 bytes to free, $3 rows.  "older" is the size of all entries
+ * with older versions: an entry goes while that is less than what is to be
+ * freed.
+ */
+static StorePlan evict_plan = {
+	.sql = "WITH gone AS ("
+	"DELETE FROM covet._cache WHERE ctid OPERATOR(pg_catalog.=) ANY (ARRAY("
+	"SELECT l.ctid FROM covet._cache l WHERE l.ctid OPERATOR(pg_catalog.=) ANY (ARRAY("
+	"SELECT o.id FROM (SELECT c.ctid AS id, c.version AS version,"
+	" pg_catalog.sum(pg_catalog.octet_length(c.key)"
+	" OPERATOR(pg_catalog.+) pg_catalog.octet_length(c.value))"
+	" OVER (ORDER BY c.version ROWS UNBOUNDED PRECEDING)"
+	" OPERATOR(pg_catalog.-) (pg_catalog.octet_length(c.key)"
+	" OPERATOR(pg_catalog.+) pg_catalog.octet_length(c.value)) AS older"
+	" FROM covet._cache c WHERE c.namespace OPERATOR(pg_catalog.=) $1) o"
+	" WHERE o.older OPERATOR(pg_catalog.<) $2"
+	" ORDER BY o.version LIMIT $3))"
+	" FOR UPDATE SKIP LOCKED))"
+	" RETURNING pg_catalog.octet_length(key)"
+	" OPERATOR(pg_catalog.+) pg_catalog.octet_length(value) AS size)"
+	" SELECT COALESCE(pg_catalog.sum(size), 0), pg_catalog.count(*) FROM gone",
+	.nargs = 3,
+	.argtypes = {TEXTOID, INT8OID, INT8OID},
+};
+
+/* A namespace over its quota. */
+typedef struct Excess
+{
+	text	   *namespace;
+	int64		bytes;			/* that it has too many */
+} Excess;
+
+static void
+receive_int64(HeapTuple row, TupleDesc desc, void *arg)
+{
+	bool		isnull;
+
+	*(int64 *) arg = DatumGetInt64(heap_getattr(row, 1, desc, &isnull));
+}
+
+static void
+receive_excess(HeapTuple row, TupleDesc desc, void *arg)
+{
+	List	  **list = arg;
+	Excess	   *excess = palloc(sizeof(Excess));
+	bool		isnull;
+
+	excess->namespace = DatumGetTextPCopy(heap_getattr(row, 1, desc, &isnull));
+	excess->bytes = DatumGetInt64(heap_getattr(row, 2, desc, &isnull));
+	*list = lappend(*list, excess);
+}
+
+static void
+receive_pair(HeapTuple row, TupleDesc desc, void *arg)
+{
+	int64	   *pair = arg;
+	bool		isnull;
+
+	pair[0] = DatumGetInt64(heap_getattr(row, 1, desc, &isnull));
+	pair[1] = DatumGetInt64(heap_getattr(row, 2, desc, &isnull));
+}
+
+/* Bytes of the heap of a table and of its TOAST table. */
+static int64
+bytes_on_disk(Relation rel)
+{
+	int64		blocks = RelationGetNumberOfBlocks(rel);
+	Oid			toast = rel->rd_rel->reltoastrelid;
+
+	if (OidIsValid(toast))
+	{
+		Relation	toast_rel = relation_open(toast, AccessShareLock);
+
+		blocks += RelationGetNumberOfBlocks(toast_rel);
+		relation_close(toast_rel, AccessShareLock);
+	}
+	return blocks * BLCKSZ;
+}
+
+/*
+ * The namespaces over their quotas.  What is stored takes more bytes on disk
+ * than a quota counts, except that a key may have been compressed: never to
+ * less than half of the two together.
+ */
+static List *
+find_excess(StoreTable *cache)
+{
+	Datum		values[1];
+	int64		smallest = 0;
+	List	   *list = NIL;
+
+	values[0] = Int64GetDatum((int64) covet_default_max_bytes * 1024);
+	covet_store_execute(&smallest_plan, TABLE_CACHE_NAMESPACE, values, NULL,
+						CurrentMemoryContext, receive_int64, &smallest);
+	if (bytes_on_disk(cache->rel) * 2 <= smallest)
+		return NIL;
+	covet_store_execute(&over_plan, TABLE_CACHE, values, NULL,
+						CurrentMemoryContext, receive_excess, &list);
+	return list;
+}
+
+/*
+ * Evict entries of the namespaces over their quotas, at most some thousands of
+ * each, and add their number to *removed.  True when all namespaces are within
+ * their quotas now, or as near as can be without waiting.
+ */
+bool
+covet_store_evict(int64 *removed)
+{
+	StoreTable	cache;
+	StoreTable	namespaces;
+	List	   *list;
+	ListCell   *cell;
+	bool		complete = true;
+
+	if (!covet_store_try_open(&namespaces, TABLE_CACHE_NAMESPACE, AccessShareLock))
+		return true;
+	if (!covet_store_try_open(&cache, TABLE_CACHE, RowExclusiveLock))
+	{
+		covet_store_close(&namespaces);
+		return true;
+	}
+
+	list = find_excess(&cache);
+	foreach(cell, list)
+	{
+		Excess	   *excess = lfirst(cell);
+		Datum		values[3];
+		int64		gone[2] = {0, 0};	/* bytes, rows */
+
+		values[0] = PointerGetDatum(excess->namespace);
+		values[1] = Int64GetDatum(excess->bytes);
+		values[2] = Int64GetDatum(EVICT_ROWS);
+		covet_store_execute(&evict_plan, TABLE_CACHE, values, NULL,
+							CurrentMemoryContext, receive_pair, gone);
+		*removed += gone[1];
+		if (gone[1] > 0 && gone[0] < excess->bytes)
+			complete = false;
+	}
+
+	covet_store_close(&cache);
+	covet_store_close(&namespaces);
+	return complete;
+}

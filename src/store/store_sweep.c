@@ -1,0 +1,186 @@
+/*
+ * store_sweep.c
+ *		The crawler: deletes the dead rows of a range of heap blocks.
+ *
+ * No column that a touch changes is indexed, so there is no index to find the
+ * expired rows by; the crawler reads the table instead, some blocks at a time,
+ * in the order they lie on disk.  Each range has a snapshot of its own.  Which
+ * rows are dead is for the file that knows the table to say: a new table to
+ * sweep is one line in "targets".
+ *
+ * The crawler waits for nobody.  A table whose lock is not to be had at once
+ * counts as swept, until the next round.  A row that somebody has locked, or
+ * has changed since the snapshot, is left as it is; because a row that is dead
+ * stays dead, the one that holds it cannot bring it back, and the next round
+ * deletes it.
+ *
+ * Locks: ROW EXCLUSIVE on the table, until the transaction ends.
+ */
+#include "postgres.h"
+
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "storage/bufmgr.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+#include "base/compat.h"
+#include "store/store.h"
+#include "store/store_table.h"
+
+typedef struct SweepTargetInfo
+{
+	const char *name;
+	StoreTableId table;
+	bool		(*prepare) (BlockNumber start); /* or NULL; false: not now */
+	bool		(*dead) (StoreTable *table, TimestampTz now);
+} SweepTargetInfo;
+
+static bool prepare_cache(BlockNumber start);
+
+static const SweepTargetInfo targets[NUM_SWEEP_TARGETS] = {
+	[SWEEP_CACHE] = {"covet._cache", TABLE_CACHE,
+	prepare_cache, covet_cache_row_dead},
+	[SWEEP_SESSION] = {"covet._session", TABLE_SESSION,
+	NULL, covet_session_row_dead},
+	[SWEEP_SESSION_LOGGED] = {"covet._session_logged", TABLE_SESSION_LOGGED,
+	NULL, covet_session_row_dead},
+	[SWEEP_TOKEN] = {"covet._token", TABLE_TOKEN,
+	NULL, covet_token_row_dead},
+	[SWEEP_TOKEN_SUBJECT] = {"covet._token_subject", TABLE_TOKEN_SUBJECT,
+	NULL, covet_token_subject_row_dead},
+};
+
+/*
+ * The name of a table to sweep, with its schema.
+ */
+const char *
+covet_store_sweep_name(SweepTarget target)
+{
+	return targets[target].name;
+}
+
+/*
+ * The stamps by which rows of the cache are dead are read at the start of the
+ * table, and again when that is more than a second ago: they only rise, so old
+ * ones never call a living row dead.
+ */
+static bool
+prepare_cache(BlockNumber start)
+{
+	static MemoryContext context = NULL;
+	static TimestampTz read_at = 0;
+	TimestampTz now = covet_now();
+	StoreTable	stamps;
+	MemoryContext old;
+
+	if (start != 0 && read_at != 0 && now - read_at < USECS_PER_SEC && now >= read_at)
+		return true;
+
+	/* Keep the lock while they are read, so that reading cannot wait for it. */
+	if (!covet_store_try_open(&stamps, TABLE_CACHE_STAMP, AccessShareLock))
+		return false;
+	read_at = 0;
+	if (context == NULL)
+		context = AllocSetContextCreate(TopMemoryContext, "covet sweep stamps",
+										ALLOCSET_DEFAULT_SIZES);
+	MemoryContextReset(context);
+	old = MemoryContextSwitchTo(context);
+	covet_cache_sweep_begin();
+	MemoryContextSwitchTo(old);
+	covet_store_close(&stamps);
+	read_at = now;
+	return true;
+}
+
+/* Delete the row in the slot; false when somebody else has it. */
+static bool
+delete_row(StoreTable *table)
+{
+	TM_FailureData failure;
+
+	return table_tuple_delete(table->rel, &table->slot->tts_tid,
+							  GetCurrentCommandId(true),
+							  table->snapshot, InvalidSnapshot, false,
+							  &failure, false) == TM_Ok;
+}
+
+/* Sweep the blocks from "start" to before "end" of an open table. */
+static void
+sweep_blocks(StoreTable *table, const SweepTargetInfo *target,
+			 BlockNumber start, BlockNumber end, TimestampTz now,
+			 SweepResult *result)
+{
+	MemoryContext row_context = AllocSetContextCreate(CurrentMemoryContext,
+													  "covet sweep row",
+													  ALLOCSET_SMALL_SIZES);
+	MemoryContext old = CurrentMemoryContext;
+	ItemPointerData first;
+	ItemPointerData last;
+	TableScanDesc scan;
+
+	ItemPointerSet(&first, start, FirstOffsetNumber);
+	ItemPointerSet(&last, end - 1, MaxOffsetNumber);
+	table->snapshot = RegisterSnapshot(GetLatestSnapshot());
+	scan = table_beginscan_tidrange(table->rel, table->snapshot, &first, &last);
+
+	while (table_scan_getnextslot_tidrange(scan, ForwardScanDirection, table->slot))
+	{
+		bool		dead;
+
+		CHECK_FOR_INTERRUPTS();
+		result->scanned++;
+		MemoryContextReset(row_context);
+		MemoryContextSwitchTo(row_context);
+		dead = target->dead(table, now);
+		MemoryContextSwitchTo(old);
+		if (!dead)
+			continue;
+		covet_store_note_write();
+		if (delete_row(table))
+			result->removed++;
+	}
+
+	ExecClearTuple(table->slot);
+	table_endscan(scan);
+	UnregisterSnapshot(table->snapshot);
+	table->snapshot = NULL;
+	MemoryContextDelete(row_context);
+	if (result->removed > 0)
+		CommandCounterIncrement();
+}
+
+/*
+ * Delete the rows that are dead at the time "now" in at most "blocks" blocks
+ * from "start" on.  A table that is locked or missing counts as complete.
+ */
+void
+covet_store_sweep(SweepTarget target, BlockNumber start, BlockNumber blocks,
+				  TimestampTz now, SweepResult *result)
+{
+	const SweepTargetInfo *info = &targets[target];
+	StoreTable	table;
+	BlockNumber size;
+	BlockNumber end;
+
+	memset(result, 0, sizeof(*result));
+	result->complete = true;
+	if (info->prepare != NULL && !info->prepare(start))
+		return;
+	if (!covet_store_try_open(&table, info->table, RowExclusiveLock))
+		return;
+
+	/* The table may have been emptied or shortened since the last range. */
+	size = RelationGetNumberOfBlocks(table.rel);
+	if (start < size)
+	{
+		end = blocks < size - start ? start + blocks : size;
+		sweep_blocks(&table, info, start, end, now, result);
+		result->next = end;
+		result->complete = end == size;
+	}
+	if (result->complete)
+		result->next = 0;
+	covet_store_close(&table);
+}
