@@ -16,6 +16,7 @@ OBJS = \
 	src/base/args.o \
 	src/base/clock.o \
 	src/base/guc.o \
+	src/base/json_merge.o \
 	src/base/shmem.o \
 	src/base/version.o \
 	src/codec/codec.o \
@@ -26,7 +27,12 @@ OBJS = \
 	src/store/store_plan.o \
 	src/store/store_lock.o \
 	src/store/store_session_row.o \
+	src/store/store_session_read.o \
+	src/store/store_session_write.o \
+	src/store/store_session_end.o \
 	src/store/store_token.o \
+	src/session.o \
+	src/token.o \
 	src/covet.o
 
 ifeq ($(WITH_MONGO),no)
