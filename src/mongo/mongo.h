@@ -12,6 +12,7 @@
 
 #include <sys/socket.h>
 
+#include "base/compat.h"
 #include "mongo/mongoc_compat.h"
 
 #include "foreign/foreign.h"
