@@ -12,12 +12,13 @@
 
 #include <sys/socket.h>
 
-#include "base/compat.h"
 #include "mongo/mongoc_compat.h"
 
 #include "foreign/foreign.h"
 #include "lib/ilist.h"
 #include "nodes/pg_list.h"
+
+#include "base/compat.h"
 
 #define MONGO_WRAPPER			"covet_mongo"
 
