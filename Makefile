@@ -37,6 +37,7 @@ OBJS = \
 	src/base/args.o \
 	src/base/clock.o \
 	src/base/guc.o \
+	src/base/json_merge.o \
 	src/base/registry.o \
 	src/base/shmem.o \
 	src/base/version.o \
@@ -53,6 +54,9 @@ OBJS = \
 	src/store/store_cache_read.o \
 	src/store/store_cache_write.o \
 	src/store/store_session_row.o \
+	src/store/store_session_read.o \
+	src/store/store_session_write.o \
+	src/store/store_session_end.o \
 	src/store/store_token.o \
 	src/store/store_sweep.o \
 	src/store/store_quota.o \
@@ -61,6 +65,8 @@ OBJS = \
 	src/worker/launcher.o \
 	src/worker/worker_stat.o \
 	src/cache.o \
+	src/session.o \
+	src/token.o \
 	src/covet.o
 
 ifeq ($(WITH_MONGO),no)

@@ -1,4 +1,4 @@
--- cache_namespace: settings, owners, codecs and quotas of namespaces
+-- cache_namespace: settings, owners and codecs of namespaces
 \set VERBOSITY sqlstate
 CREATE ROLE regress_covet_alice;
 CREATE ROLE regress_covet_bob;
@@ -167,38 +167,6 @@ SET ROLE regress_covet_alice;
 SELECT covet.cache_get('a', 'ns_own');
 RESET ROLE;
 
--- over its quota a namespace loses its oldest entries in the sweep, others lose nothing
-SELECT covet.cache_namespace_set('ns_quota', max_bytes => 10000, codec => 'raw');
-SELECT covet.cache_set('bystander', 'x', namespace => 'ns_plain');
-BEGIN;
-SELECT count(covet.cache_set('q' || i, repeat('x', 1000), namespace => 'ns_quota')) FROM generate_series(10, 39) i;
-SELECT covet.cache_set('q10', repeat('y', 1000), namespace => 'ns_quota');	-- now the newest
-COMMIT;
-SELECT covet.sweep() >= 0 AS ok;
-SELECT count(*) BETWEEN 7 AND 10 AS within, bool_and(key = 'q10' OR key >= 'q30') AS newest, bool_or(key = 'q10') AS rewritten
-FROM covet.cache_scan(namespace => 'ns_quota');
-SELECT bytes <= 10000 AS within FROM covet.cache_namespaces WHERE namespace = 'ns_quota';
-SELECT covet.cache_get('bystander', 'ns_plain');
--- keys count as well as values
-SELECT covet.cache_clear('ns_quota');
-BEGIN;
-SELECT count(covet.cache_set(repeat('k', 1000) || i, '', namespace => 'ns_quota')) FROM generate_series(10, 39) i;
-COMMIT;
-SELECT covet.sweep() >= 0 AS ok;
-SELECT count(*) BETWEEN 7 AND 10 AS within FROM covet.cache_scan(namespace => 'ns_quota');
--- an entry larger than the quota is no reason to fail
-SELECT covet.cache_set('huge', repeat('x', 20000), namespace => 'ns_quota');
-SELECT covet.sweep() >= 0 AS ok;
-SELECT coalesce(sum(bytes), 0) <= 10000 AS within FROM covet.cache_namespaces WHERE namespace = 'ns_quota';
--- the quota of a namespace without one of its own
-SET covet.default_max_bytes = '10 kB';
-BEGIN;
-SELECT count(covet.cache_set_bytea('q' || i, decode(repeat('00', 1000), 'hex') || i::text::bytea, namespace => 'ns_raw')) FROM generate_series(10, 39) i;
-COMMIT;
-SELECT covet.sweep() >= 0 AS ok;
-SELECT count(*) BETWEEN 7 AND 10 AS within, min(key) >= 'q30' AS newest FROM covet.cache_scan('q', namespace => 'ns_raw');
-RESET covet.default_max_bytes;
-
 -- settings of the server that an application must not lift
 SET ROLE regress_covet_alice;
 SET covet.default_ttl = 10;
@@ -209,6 +177,6 @@ SET covet.default_storage = 'memory';
 ALTER SYSTEM SET covet.default_storage = 'memory';
 SET covet.no_such_setting = 1;
 
-SELECT ns, covet.cache_namespace_drop(ns) FROM unnest('{ns_raw,ns_zstd,ns_auto,ns_own,ns_quota,ns_tx}'::text[]) ns;
+SELECT ns, covet.cache_namespace_drop(ns) FROM unnest('{ns_raw,ns_zstd,ns_auto,ns_own,ns_tx}'::text[]) ns;
 SELECT covet.revoke_usage(r::regrole, 'all') FROM unnest('{regress_covet_alice,regress_covet_bob,regress_covet_robert}'::text[]) r;
 DROP ROLE regress_covet_alice, regress_covet_bob, regress_covet_robert;

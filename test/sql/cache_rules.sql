@@ -114,7 +114,7 @@ SELECT * FROM covet.cache_scan(max_entries => 10001, namespace => 'rules');
 
 -- READ ONLY: reads work, writes are 25006, the touch of a read is skipped
 SELECT covet.cache_set('idle', 'v', '100 years', 'rules', idle => '1 hour');
-CREATE TEMP TABLE calls (n serial, call text, undoable boolean DEFAULT true);
+CREATE TEMP TABLE calls (n serial, call text);
 INSERT INTO calls (call) VALUES
 	('covet.cache_set(''k'', ''v'', namespace => ''rules'')'),
 	('covet.cache_set(''k'', ''v'', ''0'', ''rules'')'),

@@ -85,7 +85,7 @@ SELECT pg_sleep(0.01);
 SELECT key FROM covet.cache_scan('d', max_entries => 10, namespace => 'scan');
 
 -- limits
-SELECT covet.cache_set_many(array_agg('m' || i), array_agg('x'), namespace => 'scan') FROM generate_series(10000, 11004) i;
+SELECT covet.cache_set_many(array_agg('m' || i), array_agg('x'::text), namespace => 'scan') FROM generate_series(10000, 11004) i;
 SELECT count(*), min(key), max(key) FROM covet.cache_scan('m', namespace => 'scan');
 SELECT count(*) FROM covet.cache_scan('m', max_entries => 10000, namespace => 'scan');
 SELECT count(*) FROM covet.cache_scan('m', max_entries => 1, namespace => 'scan');

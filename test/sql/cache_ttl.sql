@@ -80,31 +80,3 @@ SELECT covet.cache_set('i', 'x', '1 microsecond', 'ttl', idle => '1 hour'), pg_s
 SELECT covet.cache_get('i', 'ttl');
 SELECT covet.cache_set('i', 'x', '100 years', 'ttl', idle => '1 hour');
 SELECT covet.cache_get('i', 'ttl'), covet.cache_get_many('{i}', 'ttl');
--- a write without idle leaves the entry without, incr and touch keep it: what the sweep finds idle shows which
-SELECT covet.cache_set('i1', '1', '3 hours', 'ttl', idle => '1 hour'), covet.cache_set('i1', '2', '3 hours', 'ttl'),
-	covet.cache_set('i2', '1', '3 hours', 'ttl', idle => '1 hour'), covet.cache_incr('i2', namespace => 'ttl'),
-	covet.cache_set('i3', '1', '3 hours', 'ttl', idle => '1 hour'), covet.cache_touch('i3', '4 hours', 'ttl'),
-	covet.cache_set('i4', '1', '3 hours', 'ttl', idle => '1 hour'), covet.cache_replace('i4', '2', '3 hours', 'ttl');
-SELECT covet.sweep(clock_timestamp() + '2 hours') >= 2 AS removed;
-SELECT key FROM covet.cache_scan('i', namespace => 'ttl') WHERE key <> 'i';
-
--- the sweep, with a clock of its own, removes what is dead by then and nothing else
-SELECT covet.cache_clear('ttl');
-SELECT covet.sweep() >= 0 AS ok;
-SELECT covet.cache_set('s1', 'x', '1 hour', 'ttl'), covet.cache_set('s3', 'x', '3 hours', 'ttl'),
-	covet.cache_set('never', 'x', '100 years', 'ttl'), covet.cache_set('idle', 'x', '3 hours', 'ttl', idle => '1 hour');
-SELECT count(*) FROM covet._cache WHERE namespace = 'ttl';
-SELECT covet.sweep(clock_timestamp() + '30 min') >= 0 AS ok;
-SELECT key FROM covet._cache WHERE namespace = 'ttl' ORDER BY key;
-SELECT covet.sweep(clock_timestamp() + '2 hours') >= 2 AS removed;
-SELECT key FROM covet._cache WHERE namespace = 'ttl' ORDER BY key;
-SELECT covet.sweep(clock_timestamp() + '200 years') >= 1 AS removed;
-SELECT key FROM covet._cache WHERE namespace = 'ttl' ORDER BY key;
--- cleared and invalidated rows go too
-SELECT covet.cache_set('tagged', 'x', namespace => 'ttl', tags => '{ttl-t}');
-SELECT covet.cache_invalidate_tags('{ttl-t}', 'ttl');
-SELECT covet.sweep() >= 0 AS ok;
-SELECT key FROM covet._cache WHERE namespace = 'ttl' ORDER BY key;
-SELECT covet.cache_clear('ttl');
-SELECT covet.sweep() >= 0 AS ok;
-SELECT key FROM covet._cache WHERE namespace = 'ttl' ORDER BY key;

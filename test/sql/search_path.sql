@@ -26,7 +26,7 @@ BEGIN
 		FOREACH op IN ARRAY '{+,-,*,/,||,&,|,#}'::text[] LOOP
 			EXECUTE format('CREATE OPERATOR evil.%1$s (FUNCTION = evil.same, LEFTARG = %2$s, RIGHTARG = %2$s)', op, t);
 		END LOOP;
-		FOREACH u IN ARRAY '{upper,lower,length,octet_length,count,min,max,sum,hashtext,hash_any,sha256,md5,unnest,coalesce_,array_agg,cardinality,int8,int4,text,pg_column_size,date_part}'::text[] LOOP
+		FOREACH u IN ARRAY '{upper,lower,length,octet_length,count,min,max,sum,hashtext,hash_any,sha256,md5,unnest,array_agg,cardinality,int8,int4,text,pg_column_size,date_part}'::text[] LOOP
 			EXECUTE format('CREATE FUNCTION evil.%1$s(a %2$s) RETURNS %2$s LANGUAGE plpgsql AS
 				''BEGIN PERFORM evil.called(); RETURN a; END''', u, t);
 		END LOOP;
@@ -134,7 +134,6 @@ SELECT covet.session_durability('logged');
 SELECT covet.session_durability('unlogged');
 SELECT covet.revoke_usage('regress_covet_mallory', 'all');
 \c -
-\set VERBOSITY terse
 \set VERBOSITY terse
 SET client_min_messages = warning;
 DROP SCHEMA evil CASCADE;
