@@ -112,7 +112,7 @@ SELECT covet.session_get(:'token');
 SELECT user_id, data FROM covet.session_info(:'token', true);
 SELECT covet.session_rotate(:'token') AS token \gset
 SELECT covet.session_count('regress-path-user');
-SELECT covet.session_list('regress-path-user') IS NOT NULL;
+SELECT data FROM covet.session_list('regress-path-user');
 SELECT covet.session_revoke_user('regress-path-user');
 SELECT covet.session_get(:'token');
 SELECT covet.token_revoke('regress-path', 'infinity');
