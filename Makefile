@@ -37,6 +37,7 @@ OBJS = \
 	src/base/args.o \
 	src/base/clock.o \
 	src/base/guc.o \
+	src/base/json_merge.o \
 	src/base/registry.o \
 	src/base/shmem.o \
 	src/base/version.o \
@@ -53,6 +54,9 @@ OBJS = \
 	src/store/store_cache_read.o \
 	src/store/store_cache_write.o \
 	src/store/store_session_row.o \
+	src/store/store_session_read.o \
+	src/store/store_session_write.o \
+	src/store/store_session_end.o \
 	src/store/store_token.o \
 	src/store/store_sweep.o \
 	src/store/store_quota.o \
@@ -61,6 +65,8 @@ OBJS = \
 	src/worker/launcher.o \
 	src/worker/worker_stat.o \
 	src/cache.o \
+	src/session.o \
+	src/token.o \
 	src/covet.o
 
 ifeq ($(WITH_MONGO),no)
@@ -76,7 +82,18 @@ MONGO_OBJS = \
 	src/bson/bson_out.o \
 	src/bson/bson_plain.o \
 	src/bson/bson_sql.o \
-	src/mongo/mongo.o
+	src/mongo/mongo.o \
+	src/mongo/address.o \
+	src/mongo/stream.o \
+	src/mongo/option.o \
+	src/mongo/uri.o \
+	src/mongo/error.o \
+	src/mongo/connection.o \
+	src/mongo/cursor.o \
+	src/mongo/call.o \
+	src/mongo/call_option.o \
+	src/mongo/find.o \
+	src/mongo/functions.o
 endif
 
 DATA = $(wildcard sql/$(EXTENSION)--*.sql)
@@ -101,7 +118,8 @@ MONGOC := $(firstword $(foreach m,libmongoc-1.0 mongoc2,$(shell $(PKG_CONFIG) --
 ifeq ($(MONGOC),)
 $(error covet needs the MongoDB C driver: install the package libmongoc-dev (pkg-config knows neither libmongoc-1.0 nor mongoc2), or build with WITH_MONGO=no)
 endif
-MONGO_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(MONGOC))
+# As headers of the system, for they do not pass PostgreSQL's own warnings.
+MONGO_CFLAGS := $(patsubst -I%,-isystem%,$(shell $(PKG_CONFIG) --cflags $(MONGOC)))
 MONGO_LIBS := $(shell $(PKG_CONFIG) --libs $(MONGOC))
 endif
 endif
@@ -124,7 +142,7 @@ override with_llvm := no
 # TEST_SERVER= it uses the running server that the environment names.
 TEST_SERVER = --temp-instance=tmp_check --temp-config=test/covet.conf
 REGRESS := $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))
-REGRESS_OPTS = --inputdir=test --load-extension=covet $(TEST_SERVER)
+REGRESS_OPTS = --inputdir=test --encoding=UTF8 --no-locale --load-extension=covet $(TEST_SERVER)
 ISOLATION := $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=test --outputdir=. --load-extension=covet $(TEST_SERVER)
 EXTRA_CLEAN += tmp_check results regression.diffs regression.out log

@@ -28,7 +28,7 @@ stop_servers()
 	pid=$(cat "$dir/mongo.pid" 2>/dev/null || true)
 	# The number may be another process's by now.
 	if [ -n "$pid" ] && tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | grep -qF -- "$dir/mongo"; then
-		as_tester kill "$pid" || true
+		kill "$pid" || true
 		for _ in $(seq 100); do
 			[ -e "/proc/$pid" ] || break
 			sleep 0.1
@@ -36,7 +36,7 @@ stop_servers()
 	fi
 	if [ -s "$dir/socket" ]; then
 		socket=$(cat "$dir/socket")
-		[ "$socket" = "$dir/s" ] || rm -rf "$socket"
+		[ "$socket" = "$dir/s" ] || as_tester rm -rf "$socket"
 	fi
 }
 
@@ -64,7 +64,7 @@ finish()
 
 start_postgres()
 {
-	local began=$SECONDS
+	local began=$SECONDS output
 
 	# The name of a Unix socket may not be longer than 107 bytes.
 	socket=$scratch/s
@@ -74,12 +74,12 @@ start_postgres()
 		as_tester mkdir "$socket"
 	fi
 	as_tester chmod 0700 "$socket"
-	printf '%s' "$socket" >"$scratch/socket"
+	printf '%s' "$socket" | as_tester tee "$scratch/socket" >/dev/null
 
 	# Reached through the socket only, which only the user of the servers (and
 	# root) can open: no port and no password is needed.
-	as_tester "$bindir/initdb" -D "$scratch/data" -U postgres -A trust -E UTF8 --locale=C.UTF-8 >"$scratch/initdb.log" 2>&1 ||
-		{ cat "$scratch/initdb.log"; die "initdb failed"; }
+	output=$(as_tester "$bindir/initdb" -D "$scratch/data" -U postgres -A trust -E UTF8 --locale=C.UTF-8 2>&1) ||
+		{ say "$output"; die "initdb failed"; }
 	as_tester tee -a "$scratch/data/postgresql.conf" >/dev/null <<-EOF
 		shared_preload_libraries = 'covet'
 		listen_addresses = ''
@@ -100,11 +100,11 @@ start_mongo()
 	setup_mongo || die "the MongoDB server could not be fetched (give one with COVET_MONGO_URI)"
 	# shellcheck disable=SC2016 # $0 and $1 are those of the inner shell
 	as_tester sh -c 'cd "$0" && echo $$ >mongo.pid && exec "$1" --host 127.0.0.1 --port 0 \
-		--storage-path "$0/mongo" --log-file-max 64MB --cache-size 256M' \
-		"$scratch" "$COVET_MONGO_SERVER" </dev/null >"$scratch/mongo.log" 2>&1 &
+		--storage-path "$0/mongo" --log-file-max 64MB --cache-size 256M >mongo.log 2>&1' \
+		"$scratch" "$COVET_MONGO_SERVER" </dev/null >/dev/null 2>&1 &
 	disown
 	for _ in $(seq 300); do
-		port=$(sed -nE 's/.*listening on 127\.0\.0\.1:([0-9]+).*/\1/p' "$scratch/mongo.log" | head -n 1)
+		port=$(sed -nE 's/.*listening on 127\.0\.0\.1:([0-9]+).*/\1/p' "$scratch/mongo.log" 2>/dev/null | head -n 1 || true)
 		[ -z "$port" ] || break
 		sleep 0.1
 	done

@@ -21,10 +21,10 @@ CREATE SCHEMA demo;
 CREATE SEQUENCE demo.checks;
 
 -- One line of the report: the time is that of the statement it stands in.
-CREATE FUNCTION demo.line(what text, n bigint) RETURNS text
+CREATE FUNCTION demo.line(what text, n numeric) RETURNS text
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
-	RETURN format('   %s %s  %s ms', rpad(what, 58), lpad(to_char(n, 'FM999,999,999'), 8),
+	RETURN format('   %s %s  %s ms', rpad(what, 66), lpad(to_char(n, 'FM999,999,999'), 8),
 				  lpad(to_char(1000 * extract(epoch FROM clock_timestamp() - statement_timestamp()),
 							   'FM99,999,990.0'), 9));
 END $$;
@@ -73,7 +73,7 @@ FROM (SELECT DISTINCT list FROM demo.doc) l \gset
 
 SELECT format($$SELECT demo.line(%L, sum(covet.mongo_insert_many('mongo', %L, %L, docs)))
 	FROM (SELECT array_agg(doc ORDER BY n) AS docs FROM demo.doc WHERE list = %L GROUP BY (n - 1) / 1000) b$$,
-	'inserted into ' || list, :'db', list, list)
+	'ISO ' || list || ' inserted', :'db', list, list)
 FROM demo.doc GROUP BY list ORDER BY list \gexec
 
 -- ====================================================================
@@ -84,10 +84,10 @@ CREATE TABLE demo.found (list text, doc jsonb);
 
 SELECT format($$WITH came AS (
 		INSERT INTO demo.found SELECT %L, d FROM covet.mongo_find('mongo', %L, %L) d RETURNING 1)
-	SELECT demo.line(%L, count(*)) FROM came$$, list, :'db', list, 'found in ' || list)
+	SELECT demo.line(%L, count(*)) FROM came$$, list, :'db', list, 'ISO ' || list || ' found')
 FROM demo.doc GROUP BY list ORDER BY list \gexec
 
-SELECT demo.check(format('%s documents went in and came back', (SELECT count(*) FROM demo.doc)),
+SELECT demo.check(format('%s documents went in and came back', to_char((SELECT count(*) FROM demo.doc), 'FM999,999')),
 				  count(*) = (SELECT count(*) FROM demo.doc)) FROM demo.found;
 SELECT demo.check('their content is the same, each with an _id of its own',
 				  (SELECT count(*) FROM
@@ -106,7 +106,7 @@ SELECT covet.cache_namespace_set('iso', default_ttl => '1 hour') AS done \gset
 
 SELECT format($$SELECT demo.line(%L, sum(covet.cache_set_many_jsonb(keys, vals, namespace => 'iso', tags => ARRAY[%L])))
 	FROM (SELECT array_agg(list || ':' || key ORDER BY n) AS keys, array_agg(doc::jsonb ORDER BY n) AS vals
-		  FROM demo.doc WHERE list = %L GROUP BY (n - 1) / 1000) b$$, 'cached of ' || list, list, list)
+		  FROM demo.doc WHERE list = %L GROUP BY (n - 1) / 1000) b$$, 'ISO ' || list || ' cached', list, list)
 FROM demo.doc GROUP BY list ORDER BY list \gexec
 
 CREATE TABLE demo.cached (key text, doc jsonb);
@@ -151,9 +151,7 @@ SELECT demo.line('dead entries swept before (covet.sweep)', covet.sweep());
 SELECT demo.line('entries set with a ttl of 1 minute', covet.cache_set_many(array_agg('n' || i), array_agg(md5(i::text)),
 																	ttl => '1 minute', namespace => 'brief'))
 FROM generate_series(1, 2000) i;
-SELECT demo.line('swept by a clock two minutes ahead', covet.sweep(now() + interval '2 minutes')) AS line,
-	   covet.cache_exists('n1', 'brief') AS still_there \gset
-\echo :line
+SELECT demo.line('swept by a clock two minutes ahead', covet.sweep(now() + interval '2 minutes'));
 SELECT demo.check('none of the 2,000 is left, and the countries are untouched',
 				  (SELECT num_nulls(VARIADIC covet.cache_get_many(array_agg('n' || i), 'brief')) = 2000
 				   FROM generate_series(1, 2000) i)
@@ -170,7 +168,7 @@ WITH made AS (
 	INSERT INTO demo.visit
 	SELECT who, device, data, covet.session_create(data, who, ip => '192.0.2.1', user_agent => 'device ' || device)
 	FROM (SELECT 'user' || u AS who, device, jsonb_build_object('cart', jsonb_build_array(u, device)) AS data
-		  FROM generate_series(1, 200) u, generate_series(1, 5) device) v
+		  FROM generate_series(1, 200) u, generate_series(1, 5) device ORDER BY u, device) v
 	RETURNING token
 )
 SELECT demo.line('sessions created (covet.session_create)', count(token)) FROM made;

@@ -165,14 +165,15 @@ fi
 # The tester's own copy: results, logs and instances are written beside the
 # Makefile, which root's clone would not allow.
 work=$scratch/tree
-log=$scratch/output
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
 mkdir "$work"
 for part in Makefile covet.control sql src expected test; do
 	[ ! -e "$part" ] || cp -R "$part" "$work"
 done
 find "$work/src" \( -name '*.o' -o -name '*.bc' \) -delete
 if [ "$(id -u)" = 0 ]; then
-	chown -R "$tester:" "$work"
+	chown -hR "$tester:" "$work"
 fi
 
 regress "Regress" "$(count_files test/sql '*.sql')" ISOLATION= TAP_TESTS=

@@ -204,11 +204,15 @@ setup_user()
 	say "Servers and tests run as the user \"$tester\""
 }
 
+# Starts in the scratch folder: the tester need not be able to enter this one.
 as_tester()
 {
+	local dir=${scratch:-/tmp}
+
 	if [ "$(id -u)" = 0 ]; then
+		[ -d "$dir" ] || dir=/tmp
 		setpriv --reuid="$tester" --regid="$(id -g "$tester")" --clear-groups --no-new-privs -- \
-			env HOME="${scratch:-/tmp}" USER="$tester" LOGNAME="$tester" "$@"
+			env -C "$dir" HOME="$dir" USER="$tester" LOGNAME="$tester" "$@"
 	else
 		"$@"
 	fi
@@ -257,10 +261,10 @@ setup_build()
 	now="$("$PG_CONFIG" --version) $bindir ${COVET_CFLAGS:-} ${WITH_MONGO:-yes}"
 	as_builder mkdir -p "$top/tmp"
 	if [ "$(cat "$stamp" 2>/dev/null)" != "$now" ]; then
-		as_builder make -s clean PG_CONFIG="$PG_CONFIG" >/dev/null
+		as_builder make -s -C "$top" clean PG_CONFIG="$PG_CONFIG" >/dev/null
 	fi
 	say "Building covet"
-	as_builder make -s -j"$(nproc)" all PG_CONFIG="$PG_CONFIG" COVET_CFLAGS="${COVET_CFLAGS:-}" WITH_MONGO="${WITH_MONGO:-yes}" ||
+	as_builder make -s -C "$top" -j"$(nproc)" all PG_CONFIG="$PG_CONFIG" COVET_CFLAGS="${COVET_CFLAGS:-}" WITH_MONGO="${WITH_MONGO:-yes}" ||
 		die "the build failed"
 	printf '%s\n' "$now" | as_builder tee "$stamp" >/dev/null
 	if [ -w "$("$PG_CONFIG" --pkglibdir)" ] && [ -w "$("$PG_CONFIG" --sharedir)/extension" ]; then
@@ -282,9 +286,10 @@ setup_mongo()
 		server=$(as_builder bash "$top/test/install_mongo_server.sh") || return 1
 	fi
 	if ! as_tester test -x "$server"; then
-		cp "$server" "$scratch/secantusd-rs"
-		chmod 0755 "$scratch/secantusd-rs"
-		server=$scratch/secantusd-rs
+		# With the libraries that stand in the folder beside its own.
+		cp -R "$(dirname "$(dirname "$server")")" "$scratch/mongo-server"
+		chmod -R a+rX "$scratch/mongo-server"
+		server=$scratch/mongo-server/$(basename "$(dirname "$server")")/$(basename "$server")
 	fi
 	export COVET_MONGO_SERVER=$server
 }

@@ -75,4 +75,31 @@ typedef void CovetJsonActionResult;
 	makeJsonLexContextCstringLen((str), (len), GetDatabaseEncoding(), true)
 #endif
 
+/* 16 folded the checks of foreign servers into one function for all objects */
+#if PG_VERSION_NUM >= 160000
+#define covet_server_aclcheck(server, role, mode) \
+	object_aclcheck(ForeignServerRelationId, (server), (role), (mode))
+#else
+#define covet_server_aclcheck(server, role, mode) \
+	pg_foreign_server_aclcheck((server), (role), (mode))
+#endif
+
+/* 17 lets a resource owner free a wait event set; ours is freed by hand */
+#if PG_VERSION_NUM >= 170000
+#define covet_create_wait_event_set(nevents) CreateWaitEventSet(NULL, (nevents))
+#else
+#define covet_create_wait_event_set(nevents) \
+	CreateWaitEventSet(CurrentMemoryContext, (nevents))
+#endif
+
+/* Would CHECK_FOR_INTERRUPTS end the statement?  17 added a timeout. */
+#if PG_VERSION_NUM >= 170000
+#define covet_must_stop() \
+	(QueryCancelPending || ProcDiePending || ClientConnectionLost || \
+	 TransactionTimeoutPending)
+#else
+#define covet_must_stop() \
+	(QueryCancelPending || ProcDiePending || ClientConnectionLost)
+#endif
+
 #endif							/* COVET_COMPAT_H */

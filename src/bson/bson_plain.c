@@ -5,7 +5,7 @@
  * For people and for code that only reads: hexadecimal digits for ObjectId
  * and binary, ISO 8601 for dates, numbers for numbers.  The types are lost.
  * An object that looks like Extended JSON but is misshapen is data of
- * somebody's own and stays as it is, so nothing in a document is an error.
+ * somebody's own and stays an object, so nothing in a document is an error.
  */
 #include "postgres.h"
 
@@ -18,6 +18,7 @@
 #include "utils/builtins.h"
 #include "utils/numeric.h"
 
+#include "base/compat.h"
 #include "bson/bson_date.h"
 #include "bson/bson_sink.h"
 
@@ -94,14 +95,19 @@ plain_number(const JsonbValue *value, const JsonbValue *other, JsonbValue *resul
 	char	   *str = string_of(value);
 	const char *exponent;
 
-	if (str == NULL)
+	if (str == NULL || strlen(str) > NUMBER_LEN_MAX)
 		return false;
-	*result = *value;
-	if (strlen(str) > NUMBER_LEN_MAX || !IsValidJsonNumber(str, strlen(str)))
+	if (strcmp(str, "NaN") == 0 || strcmp(str + (*str == '-' ? 1 : 0), "Infinity") == 0)
+	{
+		*result = *value;
 		return true;
+	}
+	if (!IsValidJsonNumber(str, strlen(str)))
+		return false;
 	exponent = strpbrk(str, "eE");
-	if (exponent != NULL && (strlen(exponent) > 6 || abs(atoi(exponent + 1)) > NUMBER_EXPONENT_MAX))
-		return true;
+	if (exponent != NULL &&
+		(strlen(exponent) > 6 || abs(atoi(exponent + 1)) > NUMBER_EXPONENT_MAX))
+		return false;
 	result->type = jbvNumeric;
 	result->val.numeric =
 		DatumGetNumeric(DirectFunctionCall3(numeric_in, CStringGetDatum(str),

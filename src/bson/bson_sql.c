@@ -8,6 +8,7 @@
 #include "fmgr.h"
 #include "utils/builtins.h"
 
+#include "base/compat.h"
 #include "bson/bson_map.h"
 
 PG_FUNCTION_INFO_V1(covet_mongo_oid);

@@ -60,10 +60,6 @@ parse_jsonb(const bytea *bytes)
 	JsonParseErrorType result = pg_parse_json(lex, &nullSemAction);
 	Datum		jsonb;
 
-	if (result == JSON_UNICODE_CODE_POINT_ZERO || result == JSON_UNICODE_HIGH_ESCAPE)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNTRANSLATABLE_CHARACTER),
-				 errmsg("stored value has a character that jsonb cannot hold")));
 	if (result != JSON_SUCCESS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),

@@ -35,3 +35,12 @@ COVET_ABSENT(covet_mongo_oid)
 COVET_ABSENT(covet__bson_from_json)
 COVET_ABSENT(covet__bson_to_jsonb)
 COVET_ABSENT(covet__bson_to_json)
+
+/* servers and collections */
+COVET_ABSENT(covet__mongo_validator)
+COVET_ABSENT(covet_mongo_ping)
+COVET_ABSENT(covet__mongo_find)
+COVET_ABSENT(covet__mongo_find_json)
+COVET_ABSENT(covet_mongo_insert_one)
+COVET_ABSENT(covet_mongo_insert_many)
+COVET_ABSENT(covet_mongo_drop_collection)

@@ -1,0 +1,992 @@
+/*
+ * stream.c
+ *		The sockets under the driver, waiting on PostgreSQL's latch.
+ *
+ * libmongoc lets a client bring its own streams.  Ours are non-blocking
+ * sockets whose every wait also waits for the process latch, so that a cancel
+ * is seen at once: the stream then answers with a failure, the driver unwinds
+ * as it does for any broken connection, and the code that called the driver
+ * runs CHECK_FOR_INTERRUPTS.  Nothing in this file raises or longjmps, for
+ * libmongoc holds locks and memory while it calls us.
+ *
+ * The rules libmongoc expects, found by trying:
+ * - The initiator starts a connect and returns.  The driver's own loop then
+ *   polls all seeds at once; a blocking connect would serialize dead ones.
+ * - With timeout 0, a read or write that would block fails with EAGAIN, and
+ *   should_retry is true exactly then.  timed_out is true only after a real
+ *   timeout.
+ * - The driver's poll knows nothing of TLS: it waits for "writable" while a
+ *   handshake wants to read.  So each socket remembers what it last waited
+ *   for, and our poll waits for that instead of spinning.
+ * - It ends a scan only when every seed has answered or timed out.  Once one
+ *   has answered, our poll gives the silent ones a short grace and then
+ *   reports them as failed; the connection retries with a longer grace when
+ *   that cost it the server it needed.
+ *
+ * Why a stream failed is noted in the net: the driver's own code for it
+ * differs by where it was (a loss during authentication is reported as an
+ * authentication error).
+ */
+#include "postgres.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include "miscadmin.h"
+#include "storage/fd.h"
+#include "storage/latch.h"
+#include "utils/memutils.h"
+#include "utils/timeout.h"
+#include "utils/timestamp.h"
+
+#include "base/compat.h"
+#include "mongo/mongo.h"
+
+/* Types of stream, chosen apart from the driver's own small numbers. */
+#define SOCKET_STREAM	0x4356
+#define SECURE_STREAM	0x4357
+
+/* How often the tick interrupts a pause of the driver after a cancel. */
+#define TICK_MS			20
+
+typedef struct SocketStream
+{
+	mongoc_stream_t vtable;		/* first: what the driver sees */
+	MongoNet   *net;
+	char		host[256];
+	int			port;
+	int			fd;				/* -1 when closed */
+	bool		counted;		/* holds a slot of AcquireExternalFD */
+	bool		connected;
+	bool		failed;
+	bool		answered;		/* has received something */
+	bool		would_block;	/* of the last call */
+	bool		timed_out;		/* of the last call */
+	uint32		blocked_on;		/* WL_SOCKET_... the last call waited for */
+	int			naddresses;
+	int			current;		/* the address in use */
+	int64		attempt_ends;	/* monotonic us: then try the next address */
+	MongoAddress addresses[MONGO_MAX_ADDRESSES];
+} SocketStream;
+
+typedef struct SecureStream
+{
+	mongoc_stream_t vtable;		/* first */
+	SocketStream *socket;
+	mongoc_stream_t *tls;		/* owns socket */
+	bool		ready;			/* the handshake is done */
+	bool		broken;			/* it failed */
+} SecureStream;
+
+/* ----------
+ * Waiting
+ * ----------
+ */
+
+static TimeoutId tick_timeout;
+static bool tick_registered = false;
+static bool tick_running = false;
+
+/* The signal itself is all that is wanted. */
+static void
+tick_handler(void)
+{
+}
+
+/*
+ * Interrupt the driver's pauses from now on.  It sleeps up to 500 ms before it
+ * looks at a server again, and before 1.26 only a signal ends that.
+ */
+static void
+start_tick(void)
+{
+	if (MONGO_HAS_USLEEP_IMPL || tick_running || !tick_registered)
+		return;
+	enable_timeout_every(tick_timeout,
+						 TimestampTzPlusMilliseconds(GetCurrentTimestamp(), TICK_MS),
+						 TICK_MS);
+	tick_running = true;
+}
+
+/*
+ * Begin a call of the driver: forget former failures.  Raises only before the
+ * driver runs.
+ */
+void
+covet_mongo_net_begin(MongoNet *net)
+{
+	if (!MONGO_HAS_USLEEP_IMPL && !tick_registered)
+	{
+		tick_timeout = RegisterTimeout(USER_TIMEOUT, tick_handler);
+		tick_registered = true;
+	}
+	net->busy = true;
+	net->cleanup = false;
+	net->answered_at = 0;
+	net->cancelled = false;
+	net->lost = false;
+	net->unreachable = false;
+	net->refused = false;
+	net->text[0] = '\0';
+}
+
+/*
+ * Begin a call of the driver that must neither be cancelled nor take long.
+ */
+void
+covet_mongo_net_begin_cleanup(MongoNet *net)
+{
+	net->busy = true;
+	net->cleanup = true;
+	net->cleanup_ends = bson_get_monotonic_time() + MONGO_CLEANUP_MS * INT64CONST(1000);
+	net->cancelled = false;
+}
+
+/*
+ * End a call of the driver.
+ */
+void
+covet_mongo_net_end(MongoNet *net)
+{
+	if (tick_running)
+	{
+		disable_timeout(tick_timeout, false);
+		tick_running = false;
+	}
+	net->busy = false;
+	net->cleanup = false;
+}
+
+/*
+ * Must the streams give up?  From the first true on they stay given up until
+ * the call of the driver ends.
+ */
+bool
+covet_mongo_net_stop(MongoNet *net)
+{
+	if (net->cancelled)
+		return true;
+	if (net->cleanup)
+		return bson_get_monotonic_time() > net->cleanup_ends;
+	if (!covet_must_stop())
+		return false;
+	net->cancelled = true;
+	start_tick();
+	return true;
+}
+
+static uint32
+wait_event(void)
+{
+	static uint32 event = 0;
+
+	return covet_wait_event("CovetMongo", event);
+}
+
+/* Milliseconds from now to a deadline, rounded up; -1 for none. */
+static long
+remaining_ms(int64 deadline)
+{
+	int64		left;
+
+	if (deadline < 0)
+		return -1;
+	left = deadline - bson_get_monotonic_time();
+	if (left <= 0)
+		return 0;
+	return (long) Min((left + 999) / 1000, INT_MAX);
+}
+
+static int64
+earlier(int64 a, int64 b)
+{
+	if (a < 0)
+		return b;
+	if (b < 0)
+		return a;
+	return Min(a, b);
+}
+
+/* When a call that may take timeout ms from now has to end; -1 for never. */
+static int64
+deadline_of(MongoNet *net, int32 timeout)
+{
+	int64		deadline = -1;
+
+	if (timeout >= 0)
+		deadline = bson_get_monotonic_time() + timeout * INT64CONST(1000);
+	if (net->cleanup)
+		deadline = earlier(deadline, net->cleanup_ends);
+	return deadline;
+}
+
+/*
+ * Wait for any of the sockets, the latch or the deadline.  The events of
+ * socket i are left in seen[i].  An error of PostgreSQL's, as running out of
+ * file descriptors, is swallowed into false.
+ */
+static bool
+wait_sockets(const int *fds, const uint32 *wanted, uint32 *seen, int count,
+			 int64 deadline)
+{
+	MemoryContext context = CurrentMemoryContext;
+	WaitEvent	events[8];
+	volatile bool worked = true;
+	WaitEventSet *volatile set = NULL;
+
+	PG_TRY();
+	{
+		int			n;
+
+		set = covet_create_wait_event_set(count + 2);
+		AddWaitEventToSet(set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
+		AddWaitEventToSet(set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
+		for (int i = 0; i < count; i++)
+		{
+			seen[i] = 0;
+			AddWaitEventToSet(set, wanted[i], fds[i], NULL, &seen[i]);
+		}
+		n = WaitEventSetWait(set, remaining_ms(deadline), events, lengthof(events),
+							 wait_event());
+		for (int i = 0; i < n; i++)
+		{
+			if (events[i].events & WL_LATCH_SET)
+				ResetLatch(MyLatch);
+			else if (events[i].user_data)
+				*(uint32 *) events[i].user_data = events[i].events;
+		}
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		FlushErrorState();
+		worked = false;
+	}
+	PG_END_TRY();
+
+	if (set)
+		FreeWaitEventSet(set);
+	return worked;
+}
+
+/*
+ * Sleep for the driver or ourselves, but not beyond a cancel.
+ */
+void
+covet_mongo_net_pause(MongoNet *net, int64 usec)
+{
+	int64		deadline = bson_get_monotonic_time() + usec;
+
+	while (!covet_mongo_net_stop(net) && bson_get_monotonic_time() < deadline)
+	{
+		if (!wait_sockets(NULL, NULL, NULL, 0, deadline))
+			return;
+	}
+}
+
+/* ----------
+ * The socket
+ * ----------
+ */
+
+/* Remember why the stream is of no use any more. */
+static void
+note_failure(SocketStream *s, const char *reason)
+{
+	char		address[INET6_ADDRSTRLEN] = "";
+
+	s->failed = true;
+	if (s->answered)
+		s->net->lost = true;
+	else
+		s->net->unreachable = true;
+	if (s->current < s->naddresses)
+		covet_mongo_address_text(&s->addresses[s->current], address, sizeof(address));
+	if (address[0] && strcmp(address, s->host) != 0)
+		snprintf(s->net->text, sizeof(s->net->text), "%s:%d (%s): %s.",
+				 s->host, s->port, address, reason);
+	else
+		snprintf(s->net->text, sizeof(s->net->text), "%s:%d: %s.",
+				 s->host, s->port, reason);
+}
+
+static void
+close_socket(SocketStream *s)
+{
+	if (s->fd >= 0)
+		close(s->fd);
+	s->fd = -1;
+	s->connected = false;
+}
+
+static void
+set_socket_options(int fd, int family)
+{
+	int			on = 1;
+	int			idle = 120;
+	int			interval = 10;
+	int			count = 9;
+
+	if (family == AF_UNIX)
+		return;
+	(void) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	(void) setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	(void) setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+	(void) setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval));
+	(void) setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
+}
+
+/*
+ * Start connecting to the current address, or to the next one that lets us.
+ * Each has its share of the time to connect.
+ */
+static bool
+start_connect(SocketStream *s)
+{
+	for (; s->current < s->naddresses; s->current++)
+	{
+		MongoAddress *address = &s->addresses[s->current];
+		int			family = address->addr.ss_family;
+
+		s->attempt_ends = bson_get_monotonic_time() +
+			(int64) s->net->connect_timeout * 1000 / s->naddresses;
+		s->fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		if (s->fd < 0)
+		{
+			note_failure(s, strerror(errno));
+			continue;
+		}
+		set_socket_options(s->fd, family);
+		if (connect(s->fd, (struct sockaddr *) &address->addr, address->len) == 0)
+		{
+			s->connected = true;
+			s->failed = false;
+			return true;
+		}
+		if (errno == EINPROGRESS)
+		{
+			s->failed = false;
+			return true;
+		}
+		note_failure(s, strerror(errno));
+		close_socket(s);
+	}
+	return false;
+}
+
+/* The current address will not do: go on with the next. */
+static bool
+next_address(SocketStream *s, const char *reason)
+{
+	note_failure(s, reason);
+	close_socket(s);
+	s->current++;
+	if (start_connect(s))
+		return true;
+	s->current = s->naddresses - 1;
+	return false;
+}
+
+/* The socket became writable: is it connected, or on its way elsewhere? */
+static bool
+finish_connect(SocketStream *s)
+{
+	int			error = 0;
+	socklen_t	len = sizeof(error);
+
+	if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
+		error = errno;
+	if (error != 0)
+		return next_address(s, strerror(error));
+	s->connected = true;
+	return true;
+}
+
+/*
+ * Wait until the socket is ready for what the caller wants.  Returns false,
+ * with errno and the flags set, when it timed out, was cancelled, or broke.
+ */
+static bool
+wait_ready(SocketStream *s, uint32 wanted, int64 deadline)
+{
+	while (!covet_mongo_net_stop(s->net))
+	{
+		int64		until = deadline;
+		uint32		events = s->connected ? wanted : WL_SOCKET_WRITEABLE;
+		uint32		seen;
+
+		if (!s->connected)
+			until = earlier(deadline, s->attempt_ends);
+		if (!wait_sockets(&s->fd, &events, &seen, 1, until))
+		{
+			note_failure(s, "out of resources for waiting");
+			errno = ENOMEM;
+			return false;
+		}
+		if (seen != 0)
+		{
+			if (s->connected)
+				return true;
+			if (!finish_connect(s))
+				break;
+			continue;
+		}
+		if (deadline >= 0 && bson_get_monotonic_time() >= deadline)
+		{
+			s->timed_out = true;
+			note_failure(s, "no answer in time");
+			errno = ETIMEDOUT;
+			return false;
+		}
+		if (!s->connected && bson_get_monotonic_time() >= s->attempt_ends &&
+			!next_address(s, "no answer in time"))
+			break;
+	}
+	errno = s->net->cancelled ? ECANCELED : ECONNRESET;
+	return false;
+}
+
+/*
+ * The last system call, or the connect before it, would block.  Wait when the
+ * caller has time, else tell it to come back.
+ */
+static bool
+block_on(SocketStream *s, uint32 wanted, int32 timeout, int64 deadline)
+{
+	s->blocked_on = wanted;
+	if (timeout == 0)
+	{
+		s->would_block = true;
+		errno = EAGAIN;
+		return false;
+	}
+	return wait_ready(s, wanted, deadline);
+}
+
+/* What every read and write starts with. */
+static bool
+begin_call(SocketStream *s, int32 timeout, int64 deadline)
+{
+	s->would_block = false;
+	s->timed_out = false;
+	s->blocked_on = 0;
+	if (covet_mongo_net_stop(s->net))
+	{
+		errno = ECANCELED;
+		return false;
+	}
+	if (s->fd < 0 || s->failed)
+	{
+		errno = ECONNRESET;
+		return false;
+	}
+	return s->connected || block_on(s, WL_SOCKET_WRITEABLE, timeout, deadline);
+}
+
+static bool
+is_again(int error)
+{
+	return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
+}
+
+static ssize_t
+socket_readv(mongoc_stream_t *stream, mongoc_iovec_t *iov, size_t iovcnt,
+			 size_t min_bytes, int32_t timeout)
+{
+	SocketStream *s = (SocketStream *) stream;
+	int64		deadline = deadline_of(s->net, timeout);
+	size_t		done = 0;
+	size_t		i = 0;
+	size_t		offset = 0;
+
+	if (!begin_call(s, timeout, deadline))
+		return -1;
+	while (i < iovcnt)
+	{
+		ssize_t		n = recv(s->fd, (char *) iov[i].iov_base + offset,
+							 iov[i].iov_len - offset, 0);
+
+		if (n > 0)
+		{
+			s->answered = true;
+			if (s->net->answered_at == 0)
+				s->net->answered_at = bson_get_monotonic_time();
+			done += n;
+			offset += n;
+			if (offset == iov[i].iov_len)
+			{
+				i++;
+				offset = 0;
+			}
+			if (done >= Max(min_bytes, 1))
+				break;
+			continue;
+		}
+		if (n < 0 && is_again(errno))
+		{
+			if (block_on(s, WL_SOCKET_READABLE, timeout, deadline))
+				continue;
+			/* What came so far is not lost: the caller asks for the rest. */
+			return s->would_block && done > 0 ? (ssize_t) done : -1;
+		}
+		note_failure(s, n == 0 ? "the server closed the connection" : strerror(errno));
+		errno = ECONNRESET;
+		return -1;
+	}
+	return (ssize_t) done;
+}
+
+static ssize_t
+socket_writev(mongoc_stream_t *stream, mongoc_iovec_t *iov, size_t iovcnt,
+			  int32_t timeout)
+{
+	SocketStream *s = (SocketStream *) stream;
+	int64		deadline = deadline_of(s->net, timeout);
+	size_t		done = 0;
+	size_t		i = 0;
+	size_t		offset = 0;
+
+	if (!begin_call(s, timeout, deadline))
+		return -1;
+	while (i < iovcnt)
+	{
+		ssize_t		n;
+
+		if (iov[i].iov_len == offset)
+		{
+			i++;
+			offset = 0;
+			continue;
+		}
+		n = send(s->fd, (char *) iov[i].iov_base + offset, iov[i].iov_len - offset,
+				 MSG_NOSIGNAL | (i + 1 < iovcnt ? MSG_MORE : 0));
+		if (n >= 0)
+		{
+			done += n;
+			offset += n;
+			continue;
+		}
+		if (is_again(errno))
+		{
+			if (block_on(s, WL_SOCKET_WRITEABLE, timeout, deadline))
+				continue;
+			return s->would_block && done > 0 ? (ssize_t) done : -1;
+		}
+		note_failure(s, strerror(errno));
+		errno = ECONNRESET;
+		return -1;
+	}
+	return (ssize_t) done;
+}
+
+static int
+socket_close(mongoc_stream_t *stream)
+{
+	SocketStream *s = (SocketStream *) stream;
+
+	close_socket(s);
+	return 0;
+}
+
+static void
+socket_destroy(mongoc_stream_t *stream)
+{
+	SocketStream *s = (SocketStream *) stream;
+
+	close_socket(s);
+	if (s->counted)
+		ReleaseExternalFD();
+	bson_free(s);
+}
+
+static int
+socket_flush(mongoc_stream_t *stream)
+{
+	return 0;
+}
+
+static int
+socket_setsockopt(mongoc_stream_t *stream, int level, int name, void *value,
+				  mongoc_socklen_t len)
+{
+	return setsockopt(((SocketStream *) stream)->fd, level, name, value, len);
+}
+
+static bool
+socket_check_closed(mongoc_stream_t *stream)
+{
+	SocketStream *s = (SocketStream *) stream;
+	char		byte;
+	ssize_t		n;
+
+	if (s->fd < 0)
+		return true;
+	n = recv(s->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+	return n == 0 || (n < 0 && !is_again(errno));
+}
+
+static bool
+socket_timed_out(mongoc_stream_t *stream)
+{
+	return ((SocketStream *) stream)->timed_out;
+}
+
+static bool
+socket_should_retry(mongoc_stream_t *stream)
+{
+	return ((SocketStream *) stream)->would_block;
+}
+
+/* ----------
+ * Polling several sockets, as the driver does while it looks for a server
+ * ----------
+ */
+
+static uint32
+wanted_events(SocketStream *s, int events)
+{
+	uint32		wanted = 0;
+
+	if (!s->connected)
+		return WL_SOCKET_WRITEABLE;
+	if (s->blocked_on != 0)
+		return s->blocked_on;
+	if (events & POLLIN)
+		wanted |= WL_SOCKET_READABLE;
+	if (events & POLLOUT)
+		wanted |= WL_SOCKET_WRITEABLE;
+	return wanted;
+}
+
+/* The grace of the silent ends here; -1 while nobody has answered. */
+static int64
+grace_ends(MongoNet *net)
+{
+	if (net->answered_at == 0)
+		return -1;
+	return net->answered_at + net->grace * INT64CONST(1000);
+}
+
+/* Until when this socket may be waited for. */
+static int64
+silent_until(SocketStream *s)
+{
+	int64		until = s->answered ? -1 : grace_ends(s->net);
+
+	if (!s->connected)
+		until = earlier(until, s->attempt_ends);
+	return until;
+}
+
+/* Look at one socket after a wait; true when the driver has to see it. */
+static bool
+digest(mongoc_stream_poll_t *poll, uint32 seen)
+{
+	SocketStream *s = (SocketStream *) poll->stream;
+	int64		now = bson_get_monotonic_time();
+	int64		grace = s->answered ? -1 : grace_ends(s->net);
+
+	if (!s->connected && seen != 0)
+	{
+		if (finish_connect(s) && !s->connected)
+			return false;
+	}
+	else if (seen == 0 && !s->failed)
+	{
+		if (grace >= 0 && now >= grace)
+			note_failure(s, "no answer while another server had answered");
+		else if (s->connected || now < s->attempt_ends ||
+				 next_address(s, "no answer in time"))
+			return false;
+	}
+	poll->revents = s->failed ? POLLERR : (poll->events & (POLLIN | POLLOUT));
+	return true;
+}
+
+static ssize_t
+fail_all(mongoc_stream_poll_t *polls, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		polls[i].revents = POLLERR;
+	return (ssize_t) count;
+}
+
+static ssize_t
+socket_poll(mongoc_stream_poll_t *polls, size_t count, int32_t timeout)
+{
+	MongoNet   *net = ((SocketStream *) polls[0].stream)->net;
+	int64		deadline = deadline_of(net, timeout);
+	int		   *fds = bson_malloc(count * sizeof(int));
+	uint32	   *wanted = bson_malloc(count * sizeof(uint32));
+	uint32	   *seen = bson_malloc(count * sizeof(uint32));
+	ssize_t		ready = 0;
+
+	for (;;)
+	{
+		int64		until = deadline;
+		int			waiting = 0;
+
+		if (covet_mongo_net_stop(net))
+		{
+			ready = fail_all(polls, count);
+			break;
+		}
+		for (size_t i = 0; i < count; i++)
+		{
+			SocketStream *s = (SocketStream *) polls[i].stream;
+
+			polls[i].revents = 0;
+			if (s->failed || s->fd < 0)
+			{
+				polls[i].revents = POLLERR;
+				ready++;
+				continue;
+			}
+			fds[waiting] = s->fd;
+			wanted[waiting++] = wanted_events(s, polls[i].events);
+			until = earlier(until, silent_until(s));
+		}
+		if (ready > 0)
+			break;
+		if (!wait_sockets(fds, wanted, seen, waiting, until))
+		{
+			ready = fail_all(polls, count);
+			break;
+		}
+		for (size_t i = 0; i < count; i++)
+			ready += digest(&polls[i], seen[i]) ? 1 : 0;
+		if (ready > 0 || (deadline >= 0 && bson_get_monotonic_time() >= deadline))
+			break;
+	}
+	bson_free(fds);
+	bson_free(wanted);
+	bson_free(seen);
+	return ready;
+}
+
+static const mongoc_stream_t socket_vtable = {
+	.type = SOCKET_STREAM,
+	.destroy = socket_destroy,
+	.close = socket_close,
+	.flush = socket_flush,
+	.writev = socket_writev,
+	.readv = socket_readv,
+	.setsockopt = socket_setsockopt,
+	.check_closed = socket_check_closed,
+	.poll = socket_poll,
+	.failed = socket_destroy,
+	.timed_out = socket_timed_out,
+	.should_retry = socket_should_retry
+};
+
+/* ----------
+ * TLS around it
+ * ----------
+ */
+
+/*
+ * Go on with the handshake.  It is run by hand and not by the first write, for
+ * only so the driver checks the certificate's name and tells what is wrong.
+ */
+static bool
+secure_handshake(SecureStream *s, int32_t timeout)
+{
+	bson_error_t error = {0};
+	int			events = 0;
+
+	if (s->ready)
+		return true;
+	if (s->broken)
+	{
+		errno = ECONNRESET;
+		return false;
+	}
+	s->socket->would_block = false;
+	if (mongoc_stream_tls_handshake(s->tls, s->socket->host, timeout, &events, &error))
+	{
+		s->ready = true;
+		return true;
+	}
+	if (events != 0 && timeout == 0)
+	{
+		s->socket->would_block = true;
+		s->socket->blocked_on = (events & POLLIN) ? WL_SOCKET_READABLE : WL_SOCKET_WRITEABLE;
+		errno = EAGAIN;
+		return false;
+	}
+	s->socket->would_block = false;
+	s->broken = true;
+	if (!s->socket->failed && !s->socket->net->cancelled)
+	{
+		/* The server answered, but this is no connection that was lost. */
+		s->socket->answered = false;
+		note_failure(s->socket, error.message[0] ? error.message : "TLS handshake failed");
+	}
+	errno = ECONNRESET;
+	return false;
+}
+
+static ssize_t
+secure_readv(mongoc_stream_t *stream, mongoc_iovec_t *iov, size_t iovcnt,
+			 size_t min_bytes, int32_t timeout)
+{
+	SecureStream *s = (SecureStream *) stream;
+
+	if (!secure_handshake(s, timeout))
+		return -1;
+	s->socket->would_block = false;
+	return mongoc_stream_readv(s->tls, iov, iovcnt, min_bytes, timeout);
+}
+
+static ssize_t
+secure_writev(mongoc_stream_t *stream, mongoc_iovec_t *iov, size_t iovcnt,
+			  int32_t timeout)
+{
+	SecureStream *s = (SecureStream *) stream;
+
+	if (!secure_handshake(s, timeout))
+		return -1;
+	s->socket->would_block = false;
+	return mongoc_stream_writev(s->tls, iov, iovcnt, timeout);
+}
+
+static int
+secure_close(mongoc_stream_t *stream)
+{
+	return mongoc_stream_close(((SecureStream *) stream)->tls);
+}
+
+static void
+secure_destroy(mongoc_stream_t *stream)
+{
+	SecureStream *s = (SecureStream *) stream;
+
+	mongoc_stream_destroy(s->tls);
+	bson_free(s);
+}
+
+static int
+secure_flush(mongoc_stream_t *stream)
+{
+	return mongoc_stream_flush(((SecureStream *) stream)->tls);
+}
+
+static int
+secure_setsockopt(mongoc_stream_t *stream, int level, int name, void *value,
+				  mongoc_socklen_t len)
+{
+	return socket_setsockopt((mongoc_stream_t *) ((SecureStream *) stream)->socket,
+							 level, name, value, len);
+}
+
+static mongoc_stream_t *
+secure_get_base_stream(mongoc_stream_t *stream)
+{
+	return ((SecureStream *) stream)->tls;
+}
+
+static bool
+secure_check_closed(mongoc_stream_t *stream)
+{
+	return socket_check_closed((mongoc_stream_t *) ((SecureStream *) stream)->socket);
+}
+
+static bool
+secure_timed_out(mongoc_stream_t *stream)
+{
+	return ((SecureStream *) stream)->socket->timed_out;
+}
+
+static bool
+secure_should_retry(mongoc_stream_t *stream)
+{
+	return ((SecureStream *) stream)->socket->would_block;
+}
+
+static const mongoc_stream_t secure_vtable = {
+	.type = SECURE_STREAM,
+	.destroy = secure_destroy,
+	.close = secure_close,
+	.flush = secure_flush,
+	.writev = secure_writev,
+	.readv = secure_readv,
+	.setsockopt = secure_setsockopt,
+	.get_base_stream = secure_get_base_stream,
+	.check_closed = secure_check_closed,
+	.failed = secure_destroy,
+	.timed_out = secure_timed_out,
+	.should_retry = secure_should_retry
+};
+
+static mongoc_stream_t *
+wrap_in_tls(SocketStream *socket)
+{
+	SecureStream *s;
+	mongoc_stream_t *tls;
+
+	tls = mongoc_stream_tls_new_with_hostname((mongoc_stream_t *) socket, socket->host,
+											  &socket->net->ssl, 1);
+	if (tls == NULL)
+	{
+		note_failure(socket, "TLS could not be set up: the certificate files or their password are not usable");
+		return NULL;
+	}
+	s = (SecureStream *) bson_malloc0(sizeof(SecureStream));
+	s->vtable = secure_vtable;
+	s->socket = socket;
+	s->tls = tls;
+	return (mongoc_stream_t *) s;
+}
+
+/* ----------
+ * The driver's way in
+ * ----------
+ */
+
+static bool
+open_socket(SocketStream *s)
+{
+	s->counted = AcquireExternalFD();
+	if (!s->counted)
+	{
+		note_failure(s, "too many open files");
+		return false;
+	}
+	return start_connect(s);
+}
+
+/*
+ * The driver wants a stream to a host: find its addresses, start connecting
+ * to the first, and return.  user_data is the MongoNet.
+ */
+mongoc_stream_t *
+covet_mongo_stream_initiate(const mongoc_uri_t *uri, const mongoc_host_list_t *host,
+							void *user_data, bson_error_t *error)
+{
+	MongoNet   *net = (MongoNet *) user_data;
+	SocketStream *s;
+	mongoc_stream_t *result = NULL;
+
+	s = (SocketStream *) bson_malloc0(sizeof(SocketStream));
+	s->vtable = socket_vtable;
+	s->net = net;
+	s->fd = -1;
+	s->port = host->port;
+	strlcpy(s->host, host->host, sizeof(s->host));
+
+	if (!covet_mongo_net_stop(net))
+		s->naddresses = covet_mongo_resolve(net, host, s->addresses);
+	if (s->naddresses > 0 && open_socket(s))
+		result = net->tls ? wrap_in_tls(s) : (mongoc_stream_t *) s;
+	if (result == NULL)
+	{
+		bson_set_error(error, MONGOC_ERROR_STREAM, MONGOC_ERROR_STREAM_CONNECT,
+					   "%s", net->cancelled ? "cancelled" : net->text);
+		socket_destroy((mongoc_stream_t *) s);
+	}
+	return result;
+}
