@@ -11,7 +11,8 @@
 typedef int64 Ttl;
 
 #define TTL_FOREVER		PG_INT64_MAX
-#define TTL_MAX			(INT64CONST(36525) * USECS_PER_DAY)	/* 100 years */
+/* 100 years of twelve months of 30 days, as interval '100 years' counts */
+#define TTL_MAX			(INT64CONST(36000) * USECS_PER_DAY)
 
 extern TimestampTz covet_now(void);
 extern Ttl	covet_ttl_from_interval(const Interval *interval);
