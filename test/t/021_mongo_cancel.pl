@@ -23,8 +23,7 @@ my $secured = CovetMongo->start;
 
 $secured->command('admin',
 	createUser => 'app', pwd => 'secret', roles => \[ [ role => 'root', db => 'admin' ] ]);
-$secured->stop;
-$secured->run('--auth');
+$secured->restart('--auth');
 
 my $node = PostgreSQL::Test::Cluster->new('main');
 $node->init;
@@ -52,15 +51,15 @@ make_server('silent_tls', "ssl 'true', address '127.0.0.1', port '" . CovetMongo
 my $direct = "direct_connection 'true', address '127.0.0.1', port";
 foreach my $stall (qw(saslStart saslContinue))
 {
-	my $port = CovetMongo::stalling_proxy($secured->{port}, $stall);
+	my $proxy = CovetMongo::proxy($secured->{port}, $stall);
 
-	make_server(lc "stall_$stall", "$direct '$port'", "username 'app', password 'secret'");
+	make_server(lc "stall_$stall", "$direct '$proxy->{port}'", "username 'app', password 'secret'");
 }
+my %proxy;
 foreach my $stall (qw(getMore insert find drop))
 {
-	my $port = CovetMongo::stalling_proxy($mongo->{port}, $stall);
-
-	make_server(lc "stall_$stall", "$direct '$port'");
+	$proxy{$stall} = CovetMongo::proxy($mongo->{port}, $stall);
+	make_server(lc "stall_$stall", "$direct '$proxy{$stall}->{port}'");
 }
 
 $node->safe_psql('postgres', q{
@@ -131,22 +130,29 @@ check_cancel('middle of a getMore',
 check_cancel('insert', q{SELECT covet.mongo_insert_one('stall_insert', 'db', 'c', '{}')});
 check_cancel('drop', q{SELECT covet.mongo_drop_collection('stall_drop', 'db', 'c')});
 
-# A cancelled write says that it may have happened.
+# A cancelled write says that it may have happened, when it was sent.
 my ($stdout, $stderr);
+$node->psql('postgres', q{
+	SET statement_timeout = '200ms';
+	SELECT covet.mongo_insert_one('silent', 'db', 'c', '{}')},
+	stdout => \$stdout, stderr => \$stderr);
+like($stderr, qr/canceling statement/, 'a write that was never sent is cancelled');
+unlike($stderr, qr/may or may not have happened/, 'and did not happen');
 $node->psql('postgres', q{
 	SET statement_timeout = '200ms';
 	SELECT covet.mongo_insert_one('stall_insert', 'db', 'c', '{}')},
 	stdout => \$stdout, stderr => \$stderr);
-unlike($stderr, qr/may or may not have happened/,
-	'a write that was never sent is not called so');
+like($stderr, qr/may or may not have happened/, 'one that was sent may have happened');
 
-my $fresh = CovetMongo::stalling_proxy($mongo->{port}, 'insert');
-make_server('stall_fresh', "$direct '$fresh'");
+# What a cancelled cursor left at the server is killed by the next command.
+my $kills = CovetMongo::count_commands($proxy{getMore}, 'killCursors');
 $node->psql('postgres', q{
 	SET statement_timeout = '200ms';
-	SELECT covet.mongo_insert_one('stall_fresh', 'db', 'c', '{}')},
-	stdout => \$stdout, stderr => \$stderr);
-like($stderr, qr/may or may not have happened/, 'a write that was sent is');
+	SELECT count(*) FROM covet.mongo_find('stall_getmore', 'db', 'many');
+	RESET statement_timeout;
+	SELECT covet.mongo_ping('stall_getmore');}, on_error_stop => 0);
+is(CovetMongo::count_commands($proxy{getMore}, 'killCursors'), $kills + 1,
+	'a cancelled cursor is killed');
 
 # pg_terminate_backend ends a backend that waits, with an open cursor.
 my $victim = IPC::Run::start(

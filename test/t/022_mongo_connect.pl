@@ -50,8 +50,7 @@ my $secured = CovetMongo->start;
 
 $secured->command('admin',
 	createUser => 'us@er', pwd => $password, roles => \[ [ role => 'root', db => 'admin' ] ]);
-$secured->stop;
-$secured->run('--auth');
+$secured->restart('--auth');
 
 my $node = PostgreSQL::Test::Cluster->new('main');
 $node->init;
@@ -122,9 +121,9 @@ unlike($text, qr/\Q$password\E/, 'without the password');
 is($state, '42501', 'no credentials where they are required');
 
 # Who cannot reach the server was not refused by it.
-my $stalling = CovetMongo::stalling_proxy($secured->{port}, 'saslStart');
+my $stalling = CovetMongo::proxy($secured->{port}, 'saslContinue');
 make_server('cut_off',
-	"address '127.0.0.1', port '$stalling', direct_connection 'true', "
+	"address '127.0.0.1', port '$stalling->{port}', direct_connection 'true', "
 	  . "socket_timeout '200ms', server_selection_timeout '300ms'",
 	"username 'us\@er', password '$password'");
 ($state, $text) = failure(find('cut_off'));

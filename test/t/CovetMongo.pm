@@ -93,6 +93,18 @@ sub stop
 	end_child($self->{pid});
 }
 
+# Start it again with other flags and the same data: it has to end by itself,
+# for its log of writes is not on disk before.
+sub restart
+{
+	my ($self, @flags) = @_;
+
+	kill 'TERM', $self->{pid};
+	waitpid $self->{pid}, 0;
+	delete $children{ $self->{pid} };
+	$self->run(@flags);
+}
+
 # OPTIONS of CREATE SERVER for it; more may follow.
 sub options
 {
@@ -233,18 +245,23 @@ sub full_backlog
 	return $listener->sockport;
 }
 
-# The port of a proxy that passes messages on until one from the client
-# contains $word, and from then on, on every connection, swallows everything.
-# Messages are passed on whole.
-sub stalling_proxy
+# A proxy that passes messages on, whole, and writes down the name of each
+# command that a client sends.  Once a message contains $word, its connection
+# is swallowed from then on.
+sub proxy
 {
 	my ($target, $word) = @_;
 	my $listener = listen_somewhere(SOMAXCONN);
+	my $self = {
+		port => $listener->sockport,
+		log => PostgreSQL::Test::Utils::tempdir_short() . '/commands'
+	};
 
+	PostgreSQL::Test::Utils::append_to_file($self->{log}, '');
 	fork_child(
 		sub {
 			my $select = IO::Select->new($listener);
-			my (%peer, %to_server, $stalled);
+			my (%peer, %to_server, %stalled);
 
 			while (my @ready = $select->can_read)
 			{
@@ -266,15 +283,34 @@ sub stalling_proxy
 					if (!defined $message)
 					{
 						$select->remove($socket);
-						close $peer{$socket};
+						shutdown $peer{$socket}, 2;
 						next;
 					}
-					$stalled = 1 if $to_server{$socket} && index($message, $word) >= 0;
-					syswrite $peer{$socket}, $message unless $stalled;
+					if ($to_server{$socket})
+					{
+						my (undef, undef, undef, $opcode) = unpack 'V4', $message;
+
+						PostgreSQL::Test::Utils::append_to_file($self->{log},
+							unpack('Z*', substr $message, 26) . "\n")
+						  if $opcode == 2013;
+						$stalled{$socket} = 1
+						  if defined $word && index($message, $word) >= 0;
+					}
+					syswrite $peer{$socket}, $message
+					  unless $stalled{$socket} || $stalled{ $peer{$socket} };
 				}
 			}
 		});
-	return $listener->sockport;
+	return $self;
+}
+
+# How often a client has sent a command through a proxy.
+sub count_commands
+{
+	my ($proxy, $command) = @_;
+
+	return scalar grep { $_ eq $command }
+	  split /\n/, PostgreSQL::Test::Utils::slurp_file($proxy->{log});
 }
 
 # The port of something that answers every message like a mongos of a healthy
