@@ -147,7 +147,12 @@ $mongo->command('admin', configureFailPoint => 'failCommand', mode => [ times =>
 	data => [ failCommands => \[ 'find' ], errorCode => 10107 ]);
 query_is(q{SELECT count(*) FROM covet.mongo_find('m', 'db', 'one')}, '1', 'reads survive an election');
 
-# A lost connection: reads are repeated, sent writes are not.
+# A lost connection: reads are repeated; a sent write once, by the driver, with
+# the same transaction number, so that it happens once.
+$mongo->command('admin', configureFailPoint => 'failCommand', mode => [ times => 1 ],
+	data => [ failCommands => \[ 'insert' ], closeConnection => 'true' ]);
+query_is(q{SELECT covet.mongo_insert_one('m', 'db', 'retried', '{"_id": 1}')}, '1',
+	'a write survives one lost connection');
 $mongo->command('admin', configureFailPoint => 'failCommand', mode => [ times => 2 ],
 	data => [ failCommands => \[ 'find' ], closeConnection => 'true' ]);
 query_is(q{SELECT count(*) FROM covet.mongo_find('m', 'db', 'one')}, '1', 'reads survive a lost connection');
