@@ -101,7 +101,7 @@ for my $round (1 .. 3)
 }
 
 # A tick that takes long is ended for a command that waits: a trigger holds it
-# up in the middle of an eviction.
+# up in the middle of an eviction.  The commands are the owner's.
 my $slow = q{
 CREATE FUNCTION public.slow() RETURNS trigger LANGUAGE plpgsql
 	AS $$BEGIN PERFORM pg_sleep(600); RETURN OLD; END$$;
@@ -120,7 +120,8 @@ for my $command ('DROP DATABASE slow', 'DROP DATABASE slow WITH (FORCE)',
 		$node->safe_psql('slow', $slow);
 	}
 	ok($node->poll_query_until('postgres', $sleeping), "a tick is held up: $command");
-	my ($code, undef, $err) = $node->psql('postgres', $command);
+	my ($code, undef, $err) =
+	  $node->psql('postgres', $command, extra_params => [ '-U', 'plain' ]);
 	is($code, 0, "$command does not fail") or diag($err);
 }
 $node->safe_psql('postgres', "DROP DATABASE $_ WITH (FORCE)") for ('slow2', 'slow3');

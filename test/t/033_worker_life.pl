@@ -84,13 +84,17 @@ ok( $node->poll_query_until('postgres',
 		q{SELECT failures > 0 FROM covet.stat_workers WHERE database = 'postgres'}),
 	'ended: counted as a failure');
 
-# The launcher ended while a tick is under way, which goes on.
+# The launcher ended while a tick is under way: both go.
 ok($node->poll_query_until('postgres', "SELECT count(*) > 0 $held_up"), 'another tick is under way');
+my $tick = $node->safe_psql('postgres', "SELECT pid $held_up");
 $pid = $node->safe_psql('postgres', $launcher);
 $node->safe_psql('postgres', "SELECT pg_terminate_backend($pid)");
 ok( $node->poll_query_until('postgres',
 		"SELECT count(*) = 1 AND min(pid) <> $pid FROM ($launcher) p"),
-	'the launcher comes back beside it');
+	'the launcher comes back');
+ok( $node->poll_query_until('postgres',
+		"SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = $tick"),
+	'its tick is gone');
 release();
 ok(swept($node), 'sweeping goes on');
 
