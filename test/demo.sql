@@ -21,10 +21,10 @@ CREATE SCHEMA demo;
 CREATE SEQUENCE demo.checks;
 
 -- One line of the report: the time is that of the statement it stands in.
-CREATE FUNCTION demo.line(what text, n bigint) RETURNS text
+CREATE FUNCTION demo.line(what text, n numeric) RETURNS text
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
-	RETURN format('   %s %s  %s ms', rpad(what, 58), lpad(to_char(n, 'FM999,999,999'), 8),
+	RETURN format('   %s %s  %s ms', rpad(what, 66), lpad(to_char(n, 'FM999,999,999'), 8),
 				  lpad(to_char(1000 * extract(epoch FROM clock_timestamp() - statement_timestamp()),
 							   'FM99,999,990.0'), 9));
 END $$;
@@ -73,7 +73,7 @@ FROM (SELECT DISTINCT list FROM demo.doc) l \gset
 
 SELECT format($$SELECT demo.line(%L, sum(covet.mongo_insert_many('mongo', %L, %L, docs)))
 	FROM (SELECT array_agg(doc ORDER BY n) AS docs FROM demo.doc WHERE list = %L GROUP BY (n - 1) / 1000) b$$,
-	'inserted into ' || list, :'db', list, list)
+	'ISO ' || list || ' inserted', :'db', list, list)
 FROM demo.doc GROUP BY list ORDER BY list \gexec
 
 -- ====================================================================
@@ -84,10 +84,10 @@ CREATE TABLE demo.found (list text, doc jsonb);
 
 SELECT format($$WITH came AS (
 		INSERT INTO demo.found SELECT %L, d FROM covet.mongo_find('mongo', %L, %L) d RETURNING 1)
-	SELECT demo.line(%L, count(*)) FROM came$$, list, :'db', list, 'found in ' || list)
+	SELECT demo.line(%L, count(*)) FROM came$$, list, :'db', list, 'ISO ' || list || ' found')
 FROM demo.doc GROUP BY list ORDER BY list \gexec
 
-SELECT demo.check(format('%s documents went in and came back', (SELECT count(*) FROM demo.doc)),
+SELECT demo.check(format('%s documents went in and came back', to_char((SELECT count(*) FROM demo.doc), 'FM999,999')),
 				  count(*) = (SELECT count(*) FROM demo.doc)) FROM demo.found;
 SELECT demo.check('their content is the same, each with an _id of its own',
 				  (SELECT count(*) FROM
@@ -106,7 +106,7 @@ SELECT covet.cache_namespace_set('iso', default_ttl => '1 hour') AS done \gset
 
 SELECT format($$SELECT demo.line(%L, sum(covet.cache_set_many_jsonb(keys, vals, namespace => 'iso', tags => ARRAY[%L])))
 	FROM (SELECT array_agg(list || ':' || key ORDER BY n) AS keys, array_agg(doc::jsonb ORDER BY n) AS vals
-		  FROM demo.doc WHERE list = %L GROUP BY (n - 1) / 1000) b$$, 'cached of ' || list, list, list)
+		  FROM demo.doc WHERE list = %L GROUP BY (n - 1) / 1000) b$$, 'ISO ' || list || ' cached', list, list)
 FROM demo.doc GROUP BY list ORDER BY list \gexec
 
 CREATE TABLE demo.cached (key text, doc jsonb);

@@ -133,18 +133,18 @@ kill_at_server(MongoConnection *connection, const MongoKill *kill)
 	uint32		server_id = server_id_of(connection->client, kill->host);
 	bson_error_t error;
 	bson_t		command = BSON_INITIALIZER;
-	bson_t		ids;
+	bson_t		ids = BSON_INITIALIZER;
 
 	if (server_id != 0)
 	{
 		BSON_APPEND_UTF8(&command, "killCursors", kill->collection);
-		BSON_APPEND_ARRAY_BEGIN(&command, "cursors", &ids);
 		BSON_APPEND_INT64(&ids, "0", kill->id);
-		bson_append_array_end(&command, &ids);
+		BSON_APPEND_ARRAY(&command, "cursors", &ids);
 		(void) mongoc_client_command_simple_with_server_id(connection->client, kill->database,
 														   &command, NULL, server_id,
 														   NULL, &error);
 	}
+	bson_destroy(&ids);
 	bson_destroy(&command);
 }
 

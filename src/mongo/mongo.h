@@ -18,6 +18,8 @@
 #include "lib/ilist.h"
 #include "nodes/pg_list.h"
 
+#include "base/compat.h"
+
 #define MONGO_WRAPPER			"covet_mongo"
 
 /* A document may have 16 MB at the server. */
