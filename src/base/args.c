@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "miscadmin.h"
 #include "replication/walsender.h"
 #include "utils/lsyscache.h"
 
@@ -82,6 +83,21 @@ covet_require_stateful(FunctionCallInfo fcinfo)
 				 errmsg("function %s cannot be executed in a replication connection",
 						get_func_name(fcinfo->flinfo->fn_oid))));
 	covet_registry_note();
+}
+
+/*
+ * Compare as the "C" collation does, for sorting keys.  An interrupt is seen
+ * here, so that a batch of millions can be cancelled while it is sorted.
+ */
+int
+covet_compare_texts(const text *a, const text *b)
+{
+	Size		la = VARSIZE_ANY_EXHDR(a);
+	Size		lb = VARSIZE_ANY_EXHDR(b);
+	int			order = memcmp(VARDATA_ANY(a), VARDATA_ANY(b), Min(la, lb));
+
+	CHECK_FOR_INTERRUPTS();
+	return order != 0 ? order : (la > lb) - (la < lb);
 }
 
 /*
