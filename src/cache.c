@@ -337,13 +337,7 @@ receive_entry(const CacheEntry *entry, int index, void *arg)
 static int
 compare_text_pointers(const void *a, const void *b)
 {
-	const text *x = *(text *const *) a;
-	const text *y = *(text *const *) b;
-	Size		lx = VARSIZE_ANY_EXHDR(x);
-	Size		ly = VARSIZE_ANY_EXHDR(y);
-	int			order = memcmp(VARDATA_ANY(x), VARDATA_ANY(y), Min(lx, ly));
-
-	return order != 0 ? order : (lx > ly) - (lx < ly);
+	return covet_compare_texts(*(text *const *) a, *(text *const *) b);
 }
 
 PG_FUNCTION_INFO_V1(covet_cache_entries);
@@ -454,6 +448,7 @@ cache_set_many(FunctionCallInfo fcinfo, ValueKind kind)
 	frames = palloc(sizeof(bytea *) * Max(count, 1));
 	for (int i = 0; i < count; i++)
 	{
+		CHECK_FOR_INTERRUPTS();
 		checked[i] = null_keys[i] ? NULL : DatumGetTextPP(keys[i]);
 		covet_require_fits(checked[i], 1, COVET_KEY_MAX, "cache key");
 		if (null_values[i])

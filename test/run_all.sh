@@ -68,19 +68,29 @@ installcheck()
 		</dev/null 2>&1 | tee "$log"
 }
 
-# regress KIND EXPECTED VAR=...: pg_regress or the isolation tester. Up to
-# PostgreSQL 15 they print "test NAME ... ok", later "ok 1 - NAME".
+# regress KIND VARIABLE FOLDER EXTENSION VAR=...: pg_regress or the isolation
+# tester, with the tests of FOLDER in VARIABLE. Up to PostgreSQL 15 they print
+# "test NAME ... ok", later "ok 1 - NAME".
 regress()
 {
-	local kind=$1 expected=$2 status=0 good bad
+	local kind=$1 variable=$2 folder=$3 extension=$4 file name tests=() expected status=0 good bad
 
-	shift 2
-	title "$kind ($expected)"
+	shift 4
+	title "$kind ($(find "$folder" -name "*.$extension" 2>/dev/null | wc -l))"
+	while IFS= read -r file; do
+		name=$(basename "$file" ".$extension")
+		if [ -f "expected/$name.out" ]; then
+			tests+=("$name")
+		else
+			# It would end the run of the others.
+			fail "$file: there is no expected/$name.out"
+		fi
+	done < <(find "$folder" -name "*.$extension" 2>/dev/null | sort)
+	expected=${#tests[@]}
 	if [ "$expected" = 0 ]; then
-		say "there are none"
 		return
 	fi
-	installcheck "$@" || status=1
+	installcheck "$variable=${tests[*]}" "$@" || status=1
 	good=$(grep -cE '^(test .* \.\.\. ok|ok [0-9]+ )' "$log" || true)
 	bad=$(grep -cE '^(test .* \.\.\. FAILED|not ok [0-9]+ )' "$log" || true)
 	if [ "$((good + bad))" -lt "$expected" ]; then
@@ -93,7 +103,7 @@ regress()
 	failed=$((failed + bad))
 	if [ "$bad" != 0 ]; then
 		head -n 400 "$work/regression.diffs" 2>/dev/null || true
-		tail -n 40 "$work/log/postmaster.log" 2>/dev/null || true
+		grep -E -B 5 -A 20 'PANIC|TRAP|was terminated by signal' "$work/log/postmaster.log" 2>/dev/null | head -n 60 || true
 	fi
 }
 
@@ -138,11 +148,6 @@ tap()
 	passed=$((passed + ${#files[@]} - bad - skips))
 }
 
-count_files()
-{
-	find "$1" -maxdepth 1 -name "$2" 2>/dev/null | wc -l
-}
-
 setup_packages gcc libc6-dev pkg-config libzstd-dev libmongoc-dev libipc-run-perl openssl
 setup_user
 setup_scratch "$top/tmp/test"
@@ -176,8 +181,8 @@ if [ "$(id -u)" = 0 ]; then
 	chown -hR "$tester:" "$work"
 fi
 
-regress "Regress" "$(count_files test/sql '*.sql')" ISOLATION= TAP_TESTS=
-regress "Isolation" "$(count_files test/specs '*.spec')" REGRESS= TAP_TESTS=
+regress Regress REGRESS test/sql sql ISOLATION= TAP_TESTS=
+regress Isolation ISOLATION test/specs spec REGRESS= TAP_TESTS=
 tap
 
 say ""

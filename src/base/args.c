@@ -4,7 +4,8 @@
  */
 #include "postgres.h"
 
-#include "access/parallel.h"
+#include "access/xact.h"
+#include "miscadmin.h"
 #include "replication/walsender.h"
 #include "utils/lsyscache.h"
 
@@ -63,17 +64,18 @@ covet_null_not_allowed(const char *what)
 
 /*
  * Guard at the head of every stateful SQL function: covet is preloaded
- * (55000), this is no parallel worker (25000) and no walsender (0A000).  Notes
- * the database for the workers.
+ * (55000), no parallel operation is under way, in a worker or around the leader
+ * (25000), and this is no walsender (0A000).  Notes the database for the
+ * workers.
  */
 void
 covet_require_stateful(FunctionCallInfo fcinfo)
 {
 	covet_require_preload();
-	if (IsParallelWorker())
+	if (IsInParallelMode())
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_TRANSACTION_STATE),
-				 errmsg("function %s cannot be executed in a parallel worker",
+				 errmsg("function %s cannot be executed during a parallel operation",
 						get_func_name(fcinfo->flinfo->fn_oid))));
 	if (am_walsender)
 		ereport(ERROR,
@@ -81,6 +83,21 @@ covet_require_stateful(FunctionCallInfo fcinfo)
 				 errmsg("function %s cannot be executed in a replication connection",
 						get_func_name(fcinfo->flinfo->fn_oid))));
 	covet_registry_note();
+}
+
+/*
+ * Compare as the "C" collation does, for sorting keys.  An interrupt is seen
+ * here, so that a batch of millions can be cancelled while it is sorted.
+ */
+int
+covet_compare_texts(const text *a, const text *b)
+{
+	Size		la = VARSIZE_ANY_EXHDR(a);
+	Size		lb = VARSIZE_ANY_EXHDR(b);
+	int			order = memcmp(VARDATA_ANY(a), VARDATA_ANY(b), Min(la, lb));
+
+	CHECK_FOR_INTERRUPTS();
+	return order != 0 ? order : (la > lb) - (la < lb);
 }
 
 /*

@@ -15,6 +15,7 @@ extern void covet_require_fits(const text *value, Size min_bytes, Size max_bytes
 							   const char *what);
 extern void covet_null_not_allowed(const char *what) pg_attribute_noreturn();
 extern void covet_require_stateful(FunctionCallInfo fcinfo);
+extern int	covet_compare_texts(const text *a, const text *b);
 extern void covet_deconstruct(ArrayType *array, Oid element_type,
 							  Datum **values, bool **nulls, int *count);
 

@@ -23,6 +23,7 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#include "base/args.h"
 #include "base/compat.h"
 #include "store/store.h"
 #include "store/store_table.h"
@@ -224,17 +225,6 @@ starts_with(const text *value, const text *prefix)
 		memcmp(VARDATA_ANY(value), VARDATA_ANY(prefix), VARSIZE_ANY_EXHDR(prefix)) == 0;
 }
 
-/* As the "C" collation compares. */
-static int
-compare_texts(const text *a, const text *b)
-{
-	Size		la = VARSIZE_ANY_EXHDR(a);
-	Size		lb = VARSIZE_ANY_EXHDR(b);
-	int			order = memcmp(VARDATA_ANY(a), VARDATA_ANY(b), Min(la, lb));
-
-	return order != 0 ? order : (la > lb) - (la < lb);
-}
-
 /*
  * Hand live entries whose keys begin with "prefix" and come after "after" (or
  * NULL) to "receive", in key order, max_entries of them at most.  They do not
@@ -247,7 +237,7 @@ covet_cache_scan_range(const CacheNamespace *ns, const text *prefix, const text 
 	StoreTable	table;
 	StampReader stamps = {0};
 	TimestampTz now = covet_now();
-	bool		above = after != NULL && compare_texts(after, prefix) >= 0;
+	bool		above = after != NULL && covet_compare_texts(after, prefix) >= 0;
 	bool		found;
 	int			count = 0;
 

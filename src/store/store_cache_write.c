@@ -10,8 +10,10 @@
  * NOTHING and begin again when somebody else was first.  All take the stamps
  * that stand when they are called.
  *
- * In REPEATABLE READ none of this raises 40001 unless two transactions really
- * insert one key at the same time, because plans run with the latest snapshot.
+ * Plans run with the latest snapshot, so that in REPEATABLE READ a row which was
+ * committed after the transaction began can be overwritten.  Only when a set or
+ * an add had to wait there for another writer of the same key, and that one
+ * committed, does it end in 40001, as any upsert would.
  */
 #include "postgres.h"
 
@@ -20,6 +22,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
+#include "base/args.h"
 #include "base/compat.h"
 #include "base/version.h"
 #include "codec/value.h"
@@ -102,20 +105,9 @@ compare_keys(const void *a, const void *b)
 {
 	const KeyedFrame *x = a;
 	const KeyedFrame *y = b;
-	Size		lx = VARSIZE_ANY_EXHDR(x->key);
-	Size		ly = VARSIZE_ANY_EXHDR(y->key);
-	int			order = memcmp(VARDATA_ANY(x->key), VARDATA_ANY(y->key), Min(lx, ly));
+	int			order = covet_compare_texts(x->key, y->key);
 
-	if (order == 0)
-		order = (lx > ly) - (lx < ly);
 	return order != 0 ? order : x->index - y->index;
-}
-
-static bool
-same_key(const KeyedFrame *a, const KeyedFrame *b)
-{
-	return VARSIZE_ANY_EXHDR(a->key) == VARSIZE_ANY_EXHDR(b->key) &&
-		memcmp(VARDATA_ANY(a->key), VARDATA_ANY(b->key), VARSIZE_ANY_EXHDR(a->key)) == 0;
 }
 
 /*
@@ -139,7 +131,7 @@ sort_keys(text **keys, bytea **frames, int count, KeyedFrame *sorted)
 	qsort(sorted, n, sizeof(KeyedFrame), compare_keys);
 	for (int i = 0; i < n; i++)
 	{
-		if (distinct > 0 && same_key(&sorted[distinct - 1], &sorted[i]))
+		if (distinct > 0 && covet_compare_texts(sorted[distinct - 1].key, sorted[i].key) == 0)
 			distinct--;
 		sorted[distinct++] = sorted[i];
 	}

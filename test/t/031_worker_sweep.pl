@@ -176,12 +176,12 @@ ok( $node->poll_query_until(
 
 # Only pg_monitor may look.
 $node->safe_psql('postgres',
-	'CREATE ROLE watcher; CREATE ROLE nobody;
+	'CREATE ROLE watcher; CREATE ROLE stranger;
 	GRANT pg_monitor TO watcher');
 is( $node->safe_psql('postgres', 'SET ROLE watcher; SELECT database FROM covet.stat_workers'),
 	'postgres', 'pg_monitor may read stat_workers');
 my ($code, $out, $err) = $node->psql('postgres',
-	"\\set VERBOSITY sqlstate\nSET ROLE nobody; SELECT database FROM covet.stat_workers");
+	"\\set VERBOSITY sqlstate\nSET ROLE stranger; SELECT database FROM covet.stat_workers");
 like($err, qr/42501/, 'others may not');
 
 $node->stop;
