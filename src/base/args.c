@@ -4,7 +4,7 @@
  */
 #include "postgres.h"
 
-#include "access/parallel.h"
+#include "access/xact.h"
 #include "replication/walsender.h"
 #include "utils/lsyscache.h"
 
@@ -63,17 +63,18 @@ covet_null_not_allowed(const char *what)
 
 /*
  * Guard at the head of every stateful SQL function: covet is preloaded
- * (55000), this is no parallel worker (25000) and no walsender (0A000).  Notes
- * the database for the workers.
+ * (55000), no parallel operation is under way, in a worker or around the leader
+ * (25000), and this is no walsender (0A000).  Notes the database for the
+ * workers.
  */
 void
 covet_require_stateful(FunctionCallInfo fcinfo)
 {
 	covet_require_preload();
-	if (IsParallelWorker())
+	if (IsInParallelMode())
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_TRANSACTION_STATE),
-				 errmsg("function %s cannot be executed in a parallel worker",
+				 errmsg("function %s cannot be executed during a parallel operation",
 						get_func_name(fcinfo->flinfo->fn_oid))));
 	if (am_walsender)
 		ereport(ERROR,

@@ -21,6 +21,14 @@ typedef enum DatabaseState
 	NUM_DATABASE_STATES
 } DatabaseState;
 
+/* What a tick has said of itself. */
+typedef enum TickOutcome
+{
+	TICK_SILENT,				/* nothing: it runs, or was ended */
+	TICK_DONE,
+	TICK_ERROR
+} TickOutcome;
+
 /*
  * How far the sweep of a database has come.  A round visits the tables one
  * after the other and ends with the quotas; it goes on from tick to tick.
@@ -45,9 +53,9 @@ typedef struct DatabaseEntry
 	int64		ticks;			/* that came to their end */
 	int64		removed;		/* rows, by all ticks */
 	int64		failures;		/* ticks that ended with an error */
-	int			sqlstate;		/* of the last error; 0 none */
-	bool		reported;		/* the tick under way has come to its end */
-	bool		round_done;		/* and with it the round */
+	int			sqlstate;		/* of the last tick's error; 0 none */
+	TickOutcome outcome;		/* of the tick under way, or of the last */
+	bool		round_done;		/* it came to the end of a round */
 	SweepRound	round;
 } DatabaseEntry;
 

@@ -59,7 +59,7 @@ typedef struct MongoNet
 	int			grace;			/* ms */
 
 	/* noted by the streams during the call */
-	int64		answered_at;	/* monotonic us of the first byte, or 0 */
+	int64		answered_at;	/* monotonic us: a stream's first byte */
 	bool		cancelled;		/* gave up because of an interrupt */
 	bool		lost;			/* a stream that had answered broke */
 	bool		unreachable;	/* one that had not answered yet */

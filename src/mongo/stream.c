@@ -69,6 +69,7 @@ typedef struct SocketStream
 	uint32		blocked_on;		/* WL_SOCKET_... the last call waited for */
 	int			naddresses;
 	int			current;		/* the address in use */
+	int64		begun;			/* monotonic us */
 	int64		attempt_ends;	/* monotonic us: then try the next address */
 	MongoAddress addresses[MONGO_MAX_ADDRESSES];
 } SocketStream;
@@ -512,9 +513,9 @@ socket_readv(mongoc_stream_t *stream, mongoc_iovec_t *iov, size_t iovcnt,
 
 		if (n > 0)
 		{
-			s->answered = true;
-			if (s->net->answered_at == 0)
+			if (!s->answered)
 				s->net->answered_at = bson_get_monotonic_time();
+			s->answered = true;
 			done += n;
 			offset += n;
 			if (offset == iov[i].iov_len)
@@ -662,20 +663,23 @@ wanted_events(SocketStream *s, int events)
 	return wanted;
 }
 
-/* The grace of the silent ends here; -1 while nobody has answered. */
+/*
+ * The grace of a silent stream ends here; -1 while no other one has answered
+ * since it began, that is, in the same scan.
+ */
 static int64
-grace_ends(MongoNet *net)
+grace_ends(SocketStream *s)
 {
-	if (net->answered_at == 0)
+	if (s->answered || s->net->answered_at < s->begun)
 		return -1;
-	return net->answered_at + net->grace * INT64CONST(1000);
+	return s->net->answered_at + s->net->grace * INT64CONST(1000);
 }
 
 /* Until when this socket may be waited for. */
 static int64
 silent_until(SocketStream *s)
 {
-	int64		until = s->answered ? -1 : grace_ends(s->net);
+	int64		until = grace_ends(s);
 
 	if (!s->connected)
 		until = earlier(until, s->attempt_ends);
@@ -688,7 +692,7 @@ digest(mongoc_stream_poll_t *poll, uint32 seen)
 {
 	SocketStream *s = (SocketStream *) poll->stream;
 	int64		now = bson_get_monotonic_time();
-	int64		grace = s->answered ? -1 : grace_ends(s->net);
+	int64		grace = grace_ends(s);
 
 	if (!s->connected && seen != 0)
 	{
@@ -975,6 +979,7 @@ covet_mongo_stream_initiate(const mongoc_uri_t *uri, const mongoc_host_list_t *h
 	s->vtable = socket_vtable;
 	s->net = net;
 	s->fd = -1;
+	s->begun = bson_get_monotonic_time();
 	s->port = host->port;
 	strlcpy(s->host, host->host, sizeof(s->host));
 

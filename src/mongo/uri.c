@@ -333,6 +333,23 @@ set_tls(MongoConnection *connection, mongoc_uri_t *uri, List *server, List *mapp
 		mongoc_uri_get_option_as_bool(uri, MONGOC_URI_TLSALLOWINVALIDHOSTNAMES, false);
 }
 
+/* The path of a unix socket: its slashes mean something else in a URI. */
+static char *
+escape_path(const char *path)
+{
+	StringInfoData escaped;
+
+	initStringInfo(&escaped);
+	for (; *path; path++)
+	{
+		if (*path == '/' || *path == '%')
+			appendStringInfo(&escaped, "%%%02X", (unsigned char) *path);
+		else
+			appendStringInfoChar(&escaped, *path);
+	}
+	return escaped.data;
+}
+
 static mongoc_uri_t *
 base_uri(List *server)
 {
@@ -343,8 +360,13 @@ base_uri(List *server)
 	if (value)
 		return covet_mongo_uri_parse(value);
 	covet_mongo_start();
-	uri = mongoc_uri_new_for_host_port(address ? covet_mongo_to_utf8(address) : "127.0.0.1",
-									   covet_mongo_option_int(server, "port", 27017));
+	address = address ? covet_mongo_to_utf8(address) : "127.0.0.1";
+	/* The driver takes the host as it stands in a URI. */
+	if (strchr(address, ':') && address[0] != '[')
+		address = psprintf("[%s]", address);
+	else if (strchr(address, '/'))
+		address = escape_path(address);
+	uri = mongoc_uri_new_for_host_port(address, covet_mongo_option_int(server, "port", 27017));
 	if (uri == NULL)
 		set_failed("address");
 	covet_mongo_own(uri, destroy_uri);

@@ -11,11 +11,9 @@
  */
 #include "postgres.h"
 
-#include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "miscadmin.h"
-#include "utils/builtins.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
@@ -51,6 +49,13 @@ copy_record(StoreTable *table, const SessionRow *row, SessionRecord *record)
 	record->user_agent = copy_column(table, SESSION_USER_AGENT);
 }
 
+static bool
+touch_due(const SessionRow *row, TimestampTz now)
+{
+	return row->idle != TTL_FOREVER &&
+		now - row->seen_at > row->idle / TOUCHES_PER_IDLE;
+}
+
 /*
  * Write that a session was seen, if that is due and can be done at once; *row
  * then has it.
@@ -64,14 +69,12 @@ touch(StoreTableId id, SessionRow *row, TimestampTz now)
 	StoreTable	table;
 	bool		kept = false;
 
-	if (row->idle == TTL_FOREVER || now - row->seen_at <= row->idle / TOUCHES_PER_IDLE)
-		return false;
-	if (!covet_store_writable() || IsolationIsSerializable())
+	if (!touch_due(row, now) || !covet_store_writable() || IsolationIsSerializable())
 		return false;
 	if (!covet_session_row_try_open(&table, id))
 		return false;
 	if (covet_session_row_find(&table, &hash, now, row) == MATCH_CURRENT &&
-		row->seen_at < now &&
+		touch_due(row, now) &&
 		covet_store_lock(&table, false) == STORE_LOCKED)
 	{
 		covet_store_update(&table, &column, &value, NULL, 1);

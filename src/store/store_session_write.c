@@ -11,8 +11,8 @@
  * A rotation updates its row in place: whoever waits for the row (an end, an
  * update, another rotation) finds the new version when it goes on, so no
  * rotation outlives an end and of two rotations one finds the token gone.  A
- * row remembers one token before; when a second rotation pushes it out, a
- * tombstone keeps it from being saved again.
+ * row remembers one token before: a second rotation ends the grace of the token
+ * it pushes out, and leaves a tombstone that keeps it from being saved again.
  */
 #include "postgres.h"
 
@@ -372,8 +372,11 @@ save_over(StoreTable *table, const SessionSpec *spec, const SessionRow *row, Tim
 	covet_store_update(table, columns, values, NULL, count);
 }
 
-/* Insert a session under an id, whose word is held, if it lives at all. */
-static void
+/*
+ * Insert a session under an id, whose word is held, if it lives at all.  False
+ * when a tombstone has come in between.
+ */
+static bool
 insert_saved(StoreTableId id, const TokenHash *hash, const SessionSpec *spec, TimestampTz now)
 {
 	SessionNew	new = {
@@ -389,8 +392,7 @@ insert_saved(StoreTableId id, const TokenHash *hash, const SessionSpec *spec, Ti
 		.user_agent = spec->user_agent,
 	};
 
-	if (spec->idle > 0 && !covet_session_row_insert(id, &new))
-		elog(ERROR, "session id is not unique although it was found free");
+	return spec->idle <= 0 || covet_session_row_insert(id, &new);
 }
 
 /*
@@ -426,8 +428,7 @@ covet_store_session_save(const text *id, const SessionSpec *spec, SaveMode mode)
 	}
 	else if (match == MATCH_NONE && mode != SAVE_REPLACE && free_id(table.id, &hash))
 	{
-		saved = make_room(table.id, spec->user_id, NULL, spec->idle > 0, now);
-		if (saved)
+		saved = make_room(table.id, spec->user_id, NULL, spec->idle > 0, now) &&
 			insert_saved(table.id, &hash, spec, now);
 	}
 	covet_store_close(&table);

@@ -316,13 +316,12 @@ start_tick(Oid database, Oid owner)
 	worker.bgw_main_arg = ObjectIdGetDatum(database);
 	worker.bgw_notify_pid = MyProcPid;
 
-	/* Before it can report. */
+	/* Before it can say anything. */
 	entry = covet_registry_lock(database);
 	if (entry != NULL)
 	{
 		entry->state = DATABASE_RUNNING;
-		entry->reported = false;
-		entry->sqlstate = 0;
+		entry->outcome = TICK_SILENT;
 		covet_registry_unlock();
 	}
 
@@ -431,7 +430,7 @@ start_due(void)
 static void
 schedule_locked(DatabaseEntry *entry)
 {
-	if (entry->reported)
+	if (entry->outcome == TICK_DONE)
 	{
 		const SweepRound *round = &entry->round;
 
@@ -443,10 +442,12 @@ schedule_locked(DatabaseEntry *entry)
 			entry->interval /= 2;
 		entry->state = DATABASE_WAITING;
 	}
-	else if (tick.asked_to_leave)
+	else if (tick.asked_to_leave && entry->outcome == TICK_SILENT)
 		entry->state = DATABASE_LOCKED;
 	else
 	{
+		if (entry->outcome == TICK_SILENT)
+			entry->sqlstate = 0;	/* only the log knows why */
 		entry->failures++;
 		entry->interval = max_interval();
 		entry->state = DATABASE_FAILED;
@@ -569,5 +570,8 @@ covet_launcher_main(Datum arg)
 		if (!ShutdownRequestPending)
 			sleep_until(then);
 	}
+	/* It goes with its tick, so that the next one need not run beside it. */
+	if (tick.handle != NULL)
+		TerminateBackgroundWorker(tick.handle);
 	proc_exit(1);
 }

@@ -87,7 +87,8 @@ PG_FUNCTION_INFO_V1(covet_sweep);
 
 /*
  * covet.sweep(now): remove all that is dead at that time (the server's clock
- * when NULL) and what is over quota; the number of rows.
+ * when NULL) and what is over quota; the number of rows.  What has no deadline
+ * is not dead at 'infinity' either.
  */
 Datum
 covet_sweep(PG_FUNCTION_ARGS)
@@ -97,6 +98,12 @@ covet_sweep(PG_FUNCTION_ARGS)
 
 	covet_require_stateful(fcinfo);
 	covet_store_require_writable("covet.sweep()");
+
+	/* Room for whatever is added to the clock. */
+	if (TIMESTAMP_IS_NOEND(now))
+		now = END_TIMESTAMP - 1;
+	else if (TIMESTAMP_IS_NOBEGIN(now))
+		now = MIN_TIMESTAMP;
 
 	while (covet_sweep_step(&round, now))
 		CHECK_FOR_INTERRUPTS();

@@ -14,7 +14,7 @@
  * goes on there.  An error ends the tick; the round goes on behind the table
  * that raised it, so that one bad table does not keep the others from being
  * swept.  What the launcher needs to know stands in the registry when the tick
- * exits; a tick that has not reported has failed.
+ * exits; a tick that has said nothing has failed.
  *
  * SIGTERM is handled by die(), as in any backend: every wait and loop in here
  * has CHECK_FOR_INTERRUPTS, which also answers barriers.
@@ -58,10 +58,13 @@ static const char *const settings[][2] = {
 	{"default_transaction_deferrable", "off"},
 	{"synchronous_commit", "off"},
 	{"statement_timeout", "0"},
+	{"transaction_timeout", "0"},
 	{"idle_in_transaction_session_timeout", "0"},
 	{"lock_timeout", "500ms"},
 	{"max_parallel_workers_per_gather", "0"},
+	{"jit", "off"},
 	{"row_security", "off"},
+	{"zero_damaged_pages", "off"},
 };
 
 static void
@@ -71,8 +74,11 @@ connect_to(Oid database, Oid owner)
 	BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
 	MyProc->roleId = owner;
 
+	/* Not every setting exists in every version. */
 	for (int i = 0; i < (int) lengthof(settings); i++)
-		SetConfigOption(settings[i][0], settings[i][1], PGC_SUSET, PGC_S_OVERRIDE);
+		if (GetConfigOption(settings[i][0], true, false) != NULL)
+			SetConfigOption(settings[i][0], settings[i][1],
+							PGC_SUSET, PGC_S_OVERRIDE);
 }
 
 static void
@@ -115,7 +121,7 @@ start_round(Oid database, SweepRound *round)
 		memset(&entry->round, 0, sizeof(SweepRound));
 	*round = entry->round;
 	entry->state = DATABASE_RUNNING;
-	entry->reported = false;
+	entry->outcome = TICK_SILENT;
 	covet_registry_unlock();
 	return true;
 }
@@ -133,11 +139,9 @@ report(Oid database, const SweepRound *round, int64 removed, int sqlstate)
 	entry->removed += removed;
 	entry->last_tick = GetCurrentTimestamp();
 	entry->sqlstate = sqlstate;
+	entry->outcome = sqlstate == 0 ? TICK_DONE : TICK_ERROR;
 	if (sqlstate == 0)
-	{
 		entry->ticks++;
-		entry->reported = true;
-	}
 	covet_registry_unlock();
 }
 

@@ -198,6 +198,11 @@ CREATE FUNCTION rules_lie_set(key text) RETURNS boolean LANGUAGE plpgsql PARALLE
 AS $$ BEGIN RETURN covet.cache_set(key, 'lie', namespace => 'rules'); END $$;
 SELECT rules_lie('k');
 SELECT rules_lie_set('k');
+-- nor when no worker is free and the leader runs the parallel part
+SET max_parallel_workers = 0;
+SELECT rules_lie('k');
+SELECT rules_lie_set('k');
+RESET max_parallel_workers;
 SELECT count(set_config(name, 'off', false)) AS forced FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query');
 SELECT rules_lie('k');
 DROP FUNCTION rules_lie, rules_lie_set;

@@ -42,7 +42,7 @@ CREATE OPERATOR evil.? (FUNCTION = evil.jsonb_has, LEFTARG = jsonb, RIGHTARG = t
 CREATE FUNCTION evil.current_setting(text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN PERFORM evil.called(); RETURN ''; END $$;
 CREATE FUNCTION evil.current_setting(text, boolean) RETURNS text LANGUAGE plpgsql AS $$ BEGIN PERFORM evil.called(); RETURN ''; END $$;
 CREATE FUNCTION evil.set_config(text, text, boolean) RETURNS text LANGUAGE plpgsql AS $$ BEGIN PERFORM evil.called(); RETURN ''; END $$;
-CREATE FUNCTION evil.format(text, VARIADIC "any") RETURNS text LANGUAGE internal AS 'text_format';
+CREATE FUNCTION evil.format(text, VARIADIC text[]) RETURNS text LANGUAGE plpgsql AS $$ BEGIN PERFORM evil.called(); RETURN ''; END $$;
 CREATE FUNCTION evil._cache_usage() RETURNS TABLE (namespace text, entries bigint, bytes bigint) LANGUAGE plpgsql AS $$ BEGIN PERFORM evil.called(); END $$;
 CREATE FUNCTION evil._own_write() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN PERFORM evil.called(); RETURN false; END $$;
 CREATE FUNCTION evil._change_usage(regrole, text, boolean) RETURNS void LANGUAGE plpgsql AS $$ BEGIN PERFORM evil.called(); END $$;
@@ -112,7 +112,7 @@ SELECT covet.session_get(:'token');
 SELECT user_id, data FROM covet.session_info(:'token', true);
 SELECT covet.session_rotate(:'token') AS token \gset
 SELECT covet.session_count('regress-path-user');
-SELECT covet.session_list('regress-path-user') IS NOT NULL;
+SELECT data FROM covet.session_list('regress-path-user');
 SELECT covet.session_revoke_user('regress-path-user');
 SELECT covet.session_get(:'token');
 SELECT covet.token_revoke('regress-path', 'infinity');

@@ -62,7 +62,7 @@ SELECT covet.cache_get_jsonb('k');
 SELECT covet.cache_get_many_jsonb('{k}');
 SELECT covet.cache_take_jsonb('k');
 SELECT covet.cache_incr('k');
-SELECT covet.cache_set('half', '{"$json": ');
+SELECT covet.cache_set('half', '["$json", ');
 SELECT covet.cache_get_jsonb('half');
 SELECT covet.cache_set_bytea('bin', '$value'::bytea || '\\xff00'::bytea || '$value'::bytea);
 SELECT covet.cache_get('bin');

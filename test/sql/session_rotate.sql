@@ -1,0 +1,89 @@
+-- Rotation of tokens.
+\set VERBOSITY sqlstate
+SELECT covet.session_create('{"n": 1}', 'ann') AS a \gset
+SELECT session_id AS id, created_at AS created, version AS v FROM covet.session_info(:'a') \gset
+SELECT covet.session_rotate(:'a', '1 hour') AS b \gset
+SELECT :'b' ~ '^[A-Za-z0-9_-]{43}$' AS base64url, :'a' <> :'b' AS new;
+SELECT session_id = :'id' AND created_at = :'created' AND version = :v AND expires_at <= created_at + '24 hours' AS same
+	FROM covet.session_info(:'b');
+SELECT count(*), bool_and(data = '{"n": 1}') FROM covet.session_list('ann');
+
+-- In its grace the old token works, but not for rotation.
+SELECT covet.session_get(:'a'), covet.session_get_many(ARRAY[:'a', :'b']);
+SELECT data FROM covet.session_info(:'a', true);
+SELECT covet.session_touch(:'a') IS NOT NULL AS touch, covet.session_update(:'a', '{"n": 2}') > :v AS update, covet.session_merge(:'a', '{"m": 1}') > :v AS merge;
+SELECT covet.session_get(:'b');
+SELECT covet.session_rotate(:'a'), covet.session_rotate(:'a', '0', 'chosen');
+SELECT covet.session_get(:'b'), covet.session_get('chosen');
+SELECT covet.session_save(:'a', '{}') AS saved;
+-- after it, not
+UPDATE covet._session SET previous_until = now() - interval '1 second' WHERE token_hash = sha256(:'b'::bytea);
+SELECT covet.session_get(:'a'), covet.session_touch(:'a'), covet.session_update(:'a', '{}'), covet.session_delete(:'a'),
+	covet.session_get_many(ARRAY[:'a', :'b']);
+SELECT count(*) FROM covet.session_info(:'a');
+-- but the id is still not to be had
+SELECT covet.session_save(:'a', '{}') AS saved, covet.session_rotate(:'b', '0', :'a') AS rotated, covet.session_get(:'b');
+UPDATE covet._session SET previous_until = now() - interval '11 minutes' WHERE token_hash = sha256(:'b'::bytea);
+SELECT covet.session_save(:'a', '{"other": 1}') AS saved, covet.session_get(:'a'), covet.session_get(:'b');
+
+-- Deleting by the old token ends both.
+SELECT covet.session_create('{"n": 1}') AS a \gset
+SELECT covet.session_rotate(:'a', '1 hour') AS b \gset
+SELECT covet.session_delete(:'a'), covet.session_get(:'a'), covet.session_get(:'b'), covet.session_delete(:'b');
+SELECT covet.session_save(:'a', '{}') AS saved_a, covet.session_save(:'b', '{}') AS saved_b;
+
+-- Without grace the old one dies at once; no grace given is five seconds.
+SELECT covet.session_create('{"n": 1}') AS a \gset
+SELECT covet.session_rotate(:'a', '0') AS b \gset
+SELECT covet.session_get(:'a'), covet.session_get(:'b');
+SELECT covet.session_rotate(:'b', '-1 day') AS c \gset
+SELECT covet.session_get(:'b'), covet.session_get(:'c');
+SELECT covet.session_rotate(:'c') AS d \gset
+SELECT previous_until - now() BETWEEN '0 seconds' AND '5 seconds' AS five FROM covet._session WHERE token_hash = sha256(:'d'::bytea);
+SELECT covet.session_rotate(:'d', NULL) AS e \gset
+SELECT previous_until - now() BETWEEN '0 seconds' AND '5 seconds' AS five FROM covet._session WHERE token_hash = sha256(:'e'::bytea);
+SELECT covet.session_rotate(:'e', '1000 years') AS f \gset
+SELECT previous_until FROM covet._session WHERE token_hash = sha256(:'f'::bytea);
+SELECT covet.session_get(:'e'), covet.session_save(:'e', '{}');
+
+-- Rotated again, the token before the last is dead and cannot be saved.
+SELECT covet.session_get(:'d'), covet.session_save(:'a', '{}') AS a, covet.session_save(:'b', '{}') AS b,
+	covet.session_save(:'c', '{}') AS c, covet.session_save(:'d', '{}') AS d;
+SELECT covet.session_delete(:'f'), covet.session_get(:'e'), covet.session_save(:'e', '{}') AS e, covet.session_save(:'f', '{}') AS f;
+
+-- An id of the caller's choice must be free.
+SELECT covet.session_create('{"n": 1}') AS a \gset
+SELECT covet.session_save('rot-live', '{}'), covet.session_save('rot-dead', '{}'), covet.session_delete('rot-dead');
+SELECT covet.session_rotate(:'a', '0', 'rot-live') AS taken, covet.session_rotate(:'a', '0', 'rot-dead') AS tombstone,
+	covet.session_rotate(:'a', '0', :'a') AS itself, covet.session_get(:'a');
+SELECT covet.session_rotate(:'a', '1 hour', 'rot-1'), covet.session_get('rot-1'), covet.session_get(:'a');
+SELECT covet.session_rotate('rot-1', '0', 'rot-1') AS itself, covet.session_rotate('rot-1', '0', :'a') AS before;
+-- an expired one is replaced
+SELECT covet.session_save('rot-2', '{"old": 1}', '1 hour', 'olduser');
+UPDATE covet._session SET hard_end = now() - interval '1 second' WHERE token_hash = sha256('rot-2');
+SELECT covet.session_rotate('rot-1', '0', 'rot-2'), covet.session_get('rot-2'), covet.session_get('rot-1');
+SELECT count(*) FROM covet._session WHERE user_id = 'olduser';
+-- so is a tombstone whose time is over
+UPDATE covet._session SET ended_until = now() - interval '1 second' WHERE token_hash = sha256('rot-dead');
+SELECT covet.session_rotate('rot-2', '0', 'rot-dead'), covet.session_get('rot-dead');
+SELECT covet.session_rotate('no such token', '0', 'rot-9'), covet.session_get('rot-9');
+
+-- Ending a rotated session by handle or user ends both tokens.
+SELECT covet.session_create('{"n": 1}', 'bob') AS a \gset
+SELECT covet.session_rotate(:'a', '1 hour') AS b \gset
+SELECT covet.session_revoke_user('bob', :'a') AS kept, covet.session_get(:'b');
+SELECT covet.session_revoke_user('bob'), covet.session_get_many(ARRAY[:'a', :'b']);
+SELECT covet.session_create('{"n": 1}', 'bob') AS a \gset
+SELECT covet.session_rotate(:'a', '1 hour') AS b \gset
+SELECT covet.session_revoke(session_id), covet.session_get_many(ARRAY[:'a', :'b']) FROM covet.session_info(:'b');
+
+-- Undone with its transaction.
+SELECT covet.session_create('{"n": 1}') AS a \gset
+BEGIN;
+SELECT covet.session_rotate(:'a', '0') AS b \gset
+SELECT covet.session_get(:'a'), covet.session_get(:'b');
+ROLLBACK;
+SELECT covet.session_get(:'a'), covet.session_get(:'b');
+-- Twice in one statement: one wins.
+SELECT (covet.session_rotate(:'a') IS NOT NULL)::int + (covet.session_rotate(:'a') IS NOT NULL)::int AS winners;
+SELECT covet.session_revoke_all() > 0 AS ended;
