@@ -5,6 +5,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_foreign_data_wrapper.h"
 #include "fmgr.h"
 
 #include "base/compat.h"
@@ -37,10 +38,23 @@ COVET_ABSENT(covet__bson_to_jsonb)
 COVET_ABSENT(covet__bson_to_json)
 
 /* servers and collections */
-COVET_ABSENT(covet__mongo_validator)
 COVET_ABSENT(covet_mongo_ping)
 COVET_ABSENT(covet__mongo_find)
 COVET_ABSENT(covet__mongo_find_json)
 COVET_ABSENT(covet_mongo_insert_one)
 COVET_ABSENT(covet_mongo_insert_many)
 COVET_ABSENT(covet_mongo_drop_collection)
+
+PG_FUNCTION_INFO_V1(covet__mongo_validator);
+
+/*
+ * The SQL script makes the wrapper, which asks for a look at its options, of
+ * which there are none.
+ */
+Datum
+covet__mongo_validator(PG_FUNCTION_ARGS)
+{
+	if (PG_GETARG_OID(1) != ForeignDataWrapperRelationId)
+		absent();
+	PG_RETURN_VOID();
+}

@@ -176,8 +176,8 @@ covet_mongo_closest_offer(MongoClosest *state, const char *candidate)
 		return;
 	distance = varstr_levenshtein_less_equal(state->word, len, candidate, candidate_len,
 											 1, 1, 1, state->distance, true);
-	/* More than half wrong is another word. */
-	if (distance <= state->distance && distance <= candidate_len / 2 &&
+	/* More than a third wrong is another word. */
+	if (distance <= state->distance && distance <= Max(candidate_len / 3, 1) &&
 		(state->best == NULL || distance < state->distance))
 	{
 		state->best = candidate;
@@ -347,6 +347,7 @@ check_number(const MongoOption *option, const char *value)
 
 	if (!parse_int(value, &number, duration ? GUC_UNIT_MS : 0, &hint))
 		invalid_value(option, value,
+					  hint ? hint :
 					  duration ? "Write milliseconds, or a number with one of the units \"ms\", \"s\", \"min\", \"h\", and \"d\"." :
 					  "Write an integer.");
 	if (number < option->min || number > option->max)

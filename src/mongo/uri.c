@@ -22,6 +22,12 @@
 /* Longest appname MongoDB takes. */
 #define MAX_APP_NAME			128
 
+/*
+ * Stands in for the user name while a URI with an authMechanism is parsed: the
+ * driver accepts that only with a user, and covet's users are elsewhere.
+ */
+#define PLACEHOLDER		"covet.placeholder"
+
 /* Parts of a URI that read files of this machine. */
 static const char *const file_keys[] = {
 	MONGOC_URI_TLSCAFILE, MONGOC_URI_TLSCERTIFICATEKEYFILE,
@@ -77,6 +83,26 @@ has_user_part(const char *value)
 	return memchr(authority, '@', strcspn(authority, "/?")) != NULL;
 }
 
+/* The URI with a user name in it, if the driver will miss one. */
+static const char *
+with_placeholder(const char *value)
+{
+	static const char *const mechanisms[] = {"PLAIN", "GSSAPI", "SCRAM-SHA-"};
+	const char *authority = strstr(value, "://");
+	const char *option = strcasestr(value, MONGOC_URI_AUTHMECHANISM "=");
+
+	if (authority == NULL || option == NULL)
+		return value;
+	option += strlen(MONGOC_URI_AUTHMECHANISM "=");
+	for (int i = 0; i < (int) lengthof(mechanisms); i++)
+	{
+		if (pg_strncasecmp(option, mechanisms[i], strlen(mechanisms[i])) == 0)
+			return psprintf("%.*s://%s@%s", (int) (authority - value), value,
+							PLACEHOLDER, authority + 3);
+	}
+	return value;
+}
+
 /*
  * Parse a URI, owned by the current memory context.  Raises 22023, never
  * quoting a URI that has credentials in it.
@@ -90,7 +116,7 @@ covet_mongo_uri_parse(const char *value)
 	covet_mongo_start();
 	if (has_user_part(value))
 		refuse_credentials("a user name or password");
-	uri = mongoc_uri_new_with_error(covet_mongo_to_utf8(value), &error);
+	uri = mongoc_uri_new_with_error(covet_mongo_to_utf8(with_placeholder(value)), &error);
 	if (uri == NULL)
 	{
 		/* An '@' further on may still belong to a malformed password. */
@@ -155,14 +181,18 @@ void
 covet_mongo_uri_check(const char *value, bool privileged, const char *hint)
 {
 	mongoc_uri_t *uri = covet_mongo_uri_parse(value);
+	const char *username = mongoc_uri_get_username(uri);
 	bson_t		properties;
 
-	if (mongoc_uri_get_username(uri) || mongoc_uri_get_password(uri))
+	if ((username && strcmp(username, PLACEHOLDER) != 0) || mongoc_uri_get_password(uri))
 		refuse_credentials("a user name or password");
 	if (mongoc_uri_get_option_as_utf8(uri, MONGOC_URI_TLSCERTIFICATEKEYFILEPASSWORD, NULL) ||
 		mongoc_uri_get_option_as_utf8(uri, MONGOC_URI_SSLCLIENTCERTIFICATEKEYPASSWORD, NULL))
 		refuse_credentials("tlsCertificateKeyFilePassword");
-	if (mongoc_uri_get_mechanism_properties(uri, &properties) && !bson_empty(&properties))
+	/* The driver adds one of its own for GSSAPI. */
+	if (strcasestr(value, MONGOC_URI_AUTHMECHANISMPROPERTIES) ||
+		(mongoc_uri_get_mechanism_properties(uri, &properties) &&
+		 bson_count_keys(&properties) > (bson_has_field(&properties, "SERVICE_NAME") ? 1 : 0)))
 		refuse_credentials("authMechanismProperties");
 	if (!privileged)
 		check_uri_rights(uri, value, hint);
@@ -285,6 +315,11 @@ set_credentials(mongoc_uri_t *uri, List *server, List *mapping)
 	const char *database = covet_mongo_option(server, "authentication_database");
 	const char *properties = covet_mongo_option(mapping, "auth_mechanism_properties");
 
+	if (username == NULL && mongoc_uri_get_username(uri))
+		ereport(ERROR,
+				(errcode(ERRCODE_S_R_E_PROHIBITED_SQL_STATEMENT_ATTEMPTED),
+				 errmsg("a user name is required"),
+				 errdetail("The authMechanism of the server needs the option \"username\" of the user mapping.")));
 	if (username && !mongoc_uri_set_username(uri, covet_mongo_to_utf8(username)))
 		set_failed("username");
 	if (password && !mongoc_uri_set_password(uri, covet_mongo_to_utf8(password)))

@@ -17,16 +17,17 @@
 #include "access/relation.h"
 #include "catalog/pg_type.h"
 #include "storage/bufmgr.h"
-#include "storage/lmgr.h"
-#include "utils/memutils.h"
 
 #include "base/compat.h"
 #include "base/guc.h"
 #include "store/store.h"
 #include "store/store_table.h"
 
-/* Rows evicted by one statement, so that a tick can stop in between. */
-#define EVICT_ROWS	5000
+/*
+ * Rows evicted by one statement, so that a tick can stop in between.  To find
+ * them costs a walk through the table however few they are.
+ */
+#define EVICT_ROWS	30000
 
 static StorePlan smallest_plan = {
 	.sql = "SELECT LEAST($1, pg_catalog.min(n.max_bytes)) FROM covet._cache_namespace n",
@@ -51,21 +52,21 @@ static StorePlan over_plan = {
 /*
  * $1 namespace, $2 bytes to free, $3 rows.  "older" is the size of all entries
  * with older versions: an entry goes while that is less than what is to be
- * freed.
+ * freed.  The innermost LIMIT keeps the sort from growing with the table.
  */
 static StorePlan evict_plan = {
 	.sql = "WITH gone AS ("
 	"DELETE FROM covet._cache WHERE ctid OPERATOR(pg_catalog.=) ANY (ARRAY("
 	"SELECT l.ctid FROM covet._cache l WHERE l.ctid OPERATOR(pg_catalog.=) ANY (ARRAY("
-	"SELECT o.id FROM (SELECT c.ctid AS id, c.version AS version,"
-	" pg_catalog.sum(pg_catalog.octet_length(c.key)"
-	" OPERATOR(pg_catalog.+) pg_catalog.octet_length(c.value))"
-	" OVER (ORDER BY c.version ROWS UNBOUNDED PRECEDING)"
-	" OPERATOR(pg_catalog.-) (pg_catalog.octet_length(c.key)"
-	" OPERATOR(pg_catalog.+) pg_catalog.octet_length(c.value)) AS older"
-	" FROM covet._cache c WHERE c.namespace OPERATOR(pg_catalog.=) $1) o"
-	" WHERE o.older OPERATOR(pg_catalog.<) $2"
-	" ORDER BY o.version LIMIT $3))"
+	"SELECT o.id FROM (SELECT c.id,"
+	" pg_catalog.sum(c.size) OVER (ORDER BY c.version ROWS UNBOUNDED PRECEDING)"
+	" OPERATOR(pg_catalog.-) c.size AS older"
+	" FROM (SELECT e.ctid AS id, e.version,"
+	" pg_catalog.octet_length(e.key)"
+	" OPERATOR(pg_catalog.+) pg_catalog.octet_length(e.value) AS size"
+	" FROM covet._cache e WHERE e.namespace OPERATOR(pg_catalog.=) $1"
+	" ORDER BY e.version LIMIT $3) c) o"
+	" WHERE o.older OPERATOR(pg_catalog.<) $2))"
 	" FOR UPDATE SKIP LOCKED))"
 	" RETURNING pg_catalog.octet_length(key)"
 	" OPERATOR(pg_catalog.+) pg_catalog.octet_length(value) AS size)"
@@ -151,7 +152,7 @@ find_excess(StoreTable *cache)
 }
 
 /*
- * Evict entries of the namespaces over their quotas, at most some thousands of
+ * Evict entries of the namespaces over their quotas, at most EVICT_ROWS of
  * each, and add their number to *removed.  True when all namespaces are within
  * their quotas now, or as near as can be without waiting.
  */

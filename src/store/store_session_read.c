@@ -63,13 +63,11 @@ touch_due(const SessionRow *row, TimestampTz now)
 static bool
 touch(StoreTableId id, SessionRow *row, TimestampTz now)
 {
-	static const AttrNumber column = SESSION_SEEN_AT;
-	Datum		value = TimestampTzGetDatum(now);
 	TokenHash	hash = row->token_hash;
 	StoreTable	table;
 	bool		kept = false;
 
-	if (!touch_due(row, now) || !covet_store_writable() || IsolationIsSerializable())
+	if (!touch_due(row, now) || !covet_store_can_touch())
 		return false;
 	if (!covet_session_row_try_open(&table, id))
 		return false;
@@ -77,7 +75,7 @@ touch(StoreTableId id, SessionRow *row, TimestampTz now)
 		touch_due(row, now) &&
 		covet_store_lock(&table, false) == STORE_LOCKED)
 	{
-		covet_store_update(&table, &column, &value, NULL, 1);
+		covet_store_touch(&table, SESSION_SEEN_AT, now);
 		row->seen_at = now;
 		kept = true;
 	}

@@ -17,6 +17,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "base/args.h"
 #include "base/compat.h"
 #include "base/version.h"
 #include "store/store.h"
@@ -64,19 +65,6 @@ covet_token_subject_row_dead(StoreTable *table, TimestampTz now)
 	return get_time(table, SUBJECT_EXPIRES_AT) <= now;
 }
 
-static int
-compare_text(const text *left, const text *right)
-{
-	Size		left_size = VARSIZE_ANY_EXHDR(left);
-	Size		right_size = VARSIZE_ANY_EXHDR(right);
-	int			order = memcmp(VARDATA_ANY(left), VARDATA_ANY(right),
-							   Min(left_size, right_size));
-
-	if (order != 0)
-		return order;
-	return left_size < right_size ? -1 : left_size > right_size;
-}
-
 /* A token to revoke or to look for. */
 typedef struct BatchJti
 {
@@ -91,7 +79,7 @@ compare_jtis(const void *a, const void *b)
 {
 	const BatchJti *left = a;
 	const BatchJti *right = b;
-	int			order = compare_text(left->jti, right->jti);
+	int			order = covet_compare_texts(left->jti, right->jti);
 
 	if (order != 0)
 		return order;
@@ -148,7 +136,7 @@ covet_store_token_revoke(const text *issuer, Datum *jtis, const TimestampTz *exp
 	for (int i = 0; i < count; i++)
 	{
 		if (batch[i].expires_at <= now ||
-			(i > 0 && compare_text(batch[i - 1].jti, batch[i].jti) == 0))
+			(i > 0 && covet_compare_texts(batch[i - 1].jti, batch[i].jti) == 0))
 			continue;
 		distinct[used] = PointerGetDatum(batch[i].jti);
 		expiries[used++] = TimestampTzGetDatum(batch[i].expires_at);

@@ -62,6 +62,7 @@ static const char *const settings[][2] = {
 	{"idle_in_transaction_session_timeout", "0"},
 	{"lock_timeout", "500ms"},
 	{"max_parallel_workers_per_gather", "0"},
+	{"work_mem", "16MB"},
 	{"jit", "off"},
 	{"row_security", "off"},
 	{"zero_damaged_pages", "off"},

@@ -38,7 +38,7 @@ SELECT bool_and(substr(bson, 12, length(bson) - 13) = convert_to(chr(i), 'UTF8')
 FROM (SELECT i, covet._bson_from_json(json_build_object('a', chr(i))) FROM generate_series(1, 255) i) AS c (i, bson);
 
 -- what LATIN1 lacks (the euro sign) and what is no UTF-8
-SELECT error_of($$SELECT covet._bson_from_json('{"a": "\u20ac"}')$$);
+SELECT left(error_of($$SELECT covet._bson_from_json('{"a": "\u20ac"}')$$), 5) AS sqlstate;
 SELECT error_of($$SELECT covet._bson_to_jsonb('\x1000000002610004000000e282ac0000')$$);
 SELECT error_of($$SELECT covet._bson_to_json('\x0a0000000ae282ac0000')$$);
 SELECT error_of($$SELECT covet._bson_to_jsonb('\x0e00000002610002000000e90000')$$);
