@@ -30,7 +30,17 @@ PEERS = {
     "memcached": "Memcached",
     "stock": "without covet",
 }
-COLOURS = ["#4c72b0", "#dd8452", "#55a868", "#c44e52", "#8172b3", "#937860"]
+# A peer has the same colour in each picture.
+COLOURS = {
+    "floor": "#8c8c8c",
+    "plain": "#4c72b0",
+    "sliding": "#64b5cd",
+    "cache_get": "#8172b3",
+    "redis": "#c44e52",
+    "memcached": "#55a868",
+    "stock": "#4c72b0",
+}
+OTHER_COLOUR = "#dd8452"
 
 
 class Row:
@@ -106,7 +116,7 @@ def pairs(rows, figures, smoke):
             theirs = figures[row.id, name]
             ratios = [times_better(row, a, b) for a, b in zip(ours, theirs)]
             peer = statistics.median(theirs)
-            found.append((row, PEERS.get(name, name), middle, peer, times_better(row, middle, peer),
+            found.append((row, name, middle, peer, times_better(row, middle, peer),
                           min(ratios), max(ratios), relation, aim, own))
             own = ""
     return found
@@ -128,7 +138,7 @@ def table(found, rounds, smoke):
         if aim is not None:
             aims.append(verdict(relation, aim, ratio, smoke))
         lines.append("| %s | %s | %s | %s | %s | %s |" % (
-            row.what if row is not last else "", figure_text(row, ours), peer,
+            row.what if row is not last else "", figure_text(row, ours), PEERS.get(peer, peer),
             figure_text(row, theirs), times, "; ".join(aims)))
         last = row
     return "\n".join(lines) + "\n"
@@ -140,50 +150,54 @@ def quoted(text):
 
 def plot(part, found, smoke, path):
     """Bars from 1 (as fast as the peer), to the right where covet is better."""
-    peers = []
-    for entry in found:
-        if entry[1] not in peers:
-            peers.append(entry[1])
-    n = len(found)
+    places, y = [], 0.0
+    for i, entry in enumerate(found):
+        if i > 0:
+            y += 1.0 if entry[0] is found[i - 1][0] else 1.5
+        places.append(y)
     ratios = [entry[4] for entry in found]
     low, high = min(ratios + [0.5]) / 1.6, max(ratios + [2]) * 1.6
     script = [
-        "set terminal svg size 860,%d font 'sans-serif,12' background 'white'" % (110 + 22 * n),
+        "set encoding utf8",
+        "set terminal svg size 900,%d font 'sans-serif,12' noenhanced background 'white'" % (180 + 20 * y),
         "set output %s" % quoted(path),
-        "set title %s" % quoted("%s%s: covet beside its peers, same run" % ("SMOKE, " if smoke else "", TITLES.get(part, part))),
+        "set title %s" % quoted("%s%s: covet beside its peers, in one run" % ("SMOKE, " if smoke else "", TITLES.get(part, part))),
         "set xlabel 'times its peer (to the right of 1 covet is better)'",
         "set logscale x",
         "set xrange [%g:%g]" % (low, high),
-        "set yrange [%g:-0.7]" % (n - 0.3),
-        "set lmargin 38",
-        "set grid xtics lc rgb '#dddddd'",
-        "set key outside bottom center horizontal",
-        "set style fill solid 0.9 noborder",
+        "set yrange [%g:-1]" % (y + 1),
+        "set lmargin 36",
+        "set rmargin 4",
+        "set grid xtics back lt 1 lc rgb '#e0e0e0'",
+        "set key above horizontal",
+        "set style fill solid 1 noborder",
         "set xtics (%s)" % ", ".join("'%g' %g" % (t, t) for t in ticks(low, high)),
         "set ytics nomirror scale 0 (%s)" % ", ".join(
-            "%s %d" % (quoted(entry[0].what), i) for i, entry in enumerate(found)
+            "%s %g" % (quoted(entry[0].what), place) for i, (entry, place) in enumerate(zip(found, places))
             if i == 0 or found[i - 1][0] is not entry[0]),
         "set arrow 1 from 1, graph 0 to 1, graph 1 nohead lc rgb '#333333' lw 1.5 front",
     ]
-    for i, entry in enumerate(found):
-        script.append("set label %d %s at %g, %d %s font ',10' front" % (
-            i + 1, quoted(number(entry[4])), entry[4] * (1.03 if entry[4] >= 1 else 0.97), i,
-            "left" if entry[4] >= 1 else "right"))
-    drawn = []
-    data = []
-    for k, peer in enumerate(peers):
+    for i, (entry, place) in enumerate(zip(found, places)):
+        # Beyond the end of the bar, and beyond the mark of the aim.
+        if entry[4] >= 1:
+            x, side = entry[4] * 1.03, "left"
+        else:
+            x, side = min(entry[4], entry[8] or 1) * 0.97, "right"
+        script.append("set label %d %s at %g, %g %s font ',10' front" % (
+            i + 1, quoted(number(entry[4])), x, place, side))
+    drawn, data = [], []
+    for name in dict.fromkeys(entry[1] for entry in found):
         drawn.append("'-' using 1:2:3:4:5:6 with boxxyerror lc rgb '%s' title %s" % (
-            COLOURS[k % len(COLOURS)], quoted(peer)))
-        for i, entry in enumerate(found):
-            if entry[1] == peer:
-                data.append("%g %d %g %g %g %g" % (
-                    entry[4], i, min(1, entry[4]), max(1, entry[4]), i - 0.36, i + 0.36))
+            COLOURS.get(name, OTHER_COLOUR), quoted(PEERS.get(name, name))))
+        for entry, place in zip(found, places):
+            if entry[1] == name:
+                data.append("%g %g %g %g %g %g" % (
+                    entry[4], place, min(1, entry[4]), max(1, entry[4]), place - 0.4, place + 0.4))
         data.append("e")
-    aims = [(entry[8], i) for i, entry in enumerate(found) if entry[8] is not None]
+    aims = [(entry[8], place) for entry, place in zip(found, places) if entry[8] is not None]
     if aims:
-        drawn.append("'-' using 1:2:(0):(0.42) with vectors nohead lc rgb '#000000' lw 2 dt 2 title 'aim'")
-        data += ["%g %g" % (aim, i - 0.42) for aim, i in aims]
-        drawn[-1] = drawn[-1].replace("(0.42)", "(0.84)")
+        drawn.append("'-' using 1:2:(0):(1.0) with vectors nohead lc rgb '#000000' lw 2.5 title 'aim'")
+        data += ["%g %g" % (aim, place - 0.5) for aim, place in aims]
         data.append("e")
     script.append("plot " + ", ".join(drawn))
     subprocess.run(["gnuplot"], input="\n".join(script + data) + "\n", text=True, check=True)

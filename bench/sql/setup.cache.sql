@@ -11,8 +11,10 @@ CREATE INDEX plain_cache_expires_at_idx ON plain_cache (expires_at);
 INSERT INTO plain_cache
 	SELECT (:base + i)::text, :'value', now() + interval '1 day' FROM generate_series(0, :keys - 1) AS i;
 
+-- Past every end, lifetime and tombstone: nothing of an earlier row is left.
 SELECT covet.cache_clear() \g /dev/null
-SELECT covet.sweep() \g /dev/null
+SELECT covet.session_revoke_all() \g /dev/null
+SELECT covet.sweep(now() + interval '25 hours') \g /dev/null
 SELECT covet.cache_set_many(array_agg((:base + i)::text), array_agg(:'value'::text), '1 day')
 	FROM generate_series(0, :keys - 1) AS i GROUP BY i / 10000 \g /dev/null
 VACUUM ANALYZE plain_cache;

@@ -15,7 +15,7 @@ INSERT INTO plain_json
 	SELECT (:base + i)::text, doc::jsonb, now() + interval '1 day' FROM bench_value, generate_series(0, :keys - 1) AS i;
 
 SELECT covet.cache_clear() \g /dev/null
-SELECT covet.sweep() \g /dev/null
+SELECT covet.sweep(now() + interval '25 hours') \g /dev/null
 SELECT count(covet.cache_set_jsonb((:base + i)::text, doc::jsonb, '1 day'))
 	FROM bench_value, generate_series(0, :keys - 1) AS i \g /dev/null
 VACUUM ANALYZE plain_json;
