@@ -47,7 +47,7 @@ redis_requests()
 # others are measured. Reads must have hit or missed as they should.
 redis_rate()
 {
-	local expected=$1 n=$((20000 / per)) rate stats
+	local expected=$1 n=$((10000 / per)) rate stats
 
 	shift
 	redis CONFIG RESETSTAT >/dev/null
@@ -120,7 +120,7 @@ memcached_rate()
 {
 	local rate limit=${duration}s
 
-	[ -z "$quick" ] || limit=$((2000 / per))
+	[ -z "$quick" ] || limit=$(((1000 + per) / per))
 	rate=$(memcached_client "$1" "$limit") || return 1
 	awk -v r="$rate" -v per="$per" 'BEGIN { printf "%.2f\n", r * per }'
 }
@@ -168,7 +168,7 @@ sweep_rate()
 {
 	local dead=1000000 span
 
-	[ -z "$quick" ] || dead=50000
+	[ -z "$quick" ] || dead=20000
 	sweep_prepare "$1" || return 1
 	span=$(sweep_run "$1") || return 1
 	awk -v dead="$dead" '$3 != dead { exit 1 } { printf "%.0f\n", $3 / ($2 - $1) }' <<<"$span"
@@ -186,7 +186,7 @@ sweep_p99()
 {
 	local dead=1000000 logs=$scratch/latency.$1 span job
 
-	[ -z "$quick" ] || dead=50000
+	[ -z "$quick" ] || dead=20000
 	as_tester mkdir -p "$logs" || return 1
 	gets_logged "$1" "$duration" "$logs/idle" || return 1
 	sweep_prepare "$1" || return 1
@@ -228,7 +228,7 @@ bloat()
 {
 	local seconds=60 before after holder
 
-	[ -z "$quick" ] || seconds=2
+	[ -z "$quick" ] || seconds=1
 	before=$(sql covet -At -c "SELECT pg_total_relation_size('$1')") || return 1
 	sql covet -c 'BEGIN ISOLATION LEVEL REPEATABLE READ' -c 'SELECT 1' \
 		-c "SET application_name = 'bench snapshot'" -c 'SELECT pg_sleep(600)' >/dev/null 2>&1 &

@@ -33,7 +33,7 @@ clients_default=8
 keys_default=100000
 publish=yes
 if [ -n "$quick" ]; then
-	rounds=1 duration=1 keys_default=10000 publish=no
+	rounds=1 duration=1 keys_default=5000 publish=no
 elif [ "$rounds" -lt 3 ]; then
 	die "a full run has at least three rounds (QUICK=1 has one)"
 fi
@@ -359,12 +359,12 @@ run_row()
 
 	per=$(option per 1) bytes=$(option bytes 200) keys=$(option keys "$keys_default")
 	clients=$(option clients "$clients_default") count=$(option count 0) idle=$(option idle 30min)
-	lists=100 calls=1000
+	lists=100 calls=500
 	if [ -n "$quick" ]; then
 		[ "$keys" -le "$keys_default" ] || keys=$keys_default
 		count=$((count / 20)) lists=16
-		[ "$per" = 1 ] || calls=$((per > 100 ? 10 : 100))
-		[ "$bytes" -lt 100000 ] || calls=5
+		[ "$per" = 1 ] || calls=$((per > 100 ? 3 : 50))
+		[ "$bytes" -lt 100000 ] || calls=3
 	fi
 	value_file=$scratch/value.$bytes
 	[ -f "$value_file" ] || as_tester sh -c "python3 '$scratch/bench/value.py' $bytes >'$value_file'" || die "no value"
@@ -405,7 +405,7 @@ run_part()
 	say ""
 }
 
-parts=${BENCH:-$(known_parts)}
+parts=${BENCH:-$(known_parts | paste -sd ' ')}
 for part in $parts; do
 	[ -n "$(rows "$part")" ] || die "there is no part \"$part\" (parts: $(known_parts | paste -sd ' '))"
 done
