@@ -273,7 +273,6 @@ unix_address(MongoNet *net, const char *path, MongoAddress *address)
 	addr->sun_family = AF_UNIX;
 	if (strlcpy(addr->sun_path, path, sizeof(addr->sun_path)) >= sizeof(addr->sun_path))
 	{
-		net->unreachable = true;
 		snprintf(net->text, sizeof(net->text),
 				 "The path of the unix socket \"%s\" is too long.", path);
 		return 0;
@@ -322,7 +321,6 @@ look_up(MongoNet *net, const char *host, int port)
 			return lookup;
 		free_lookup(lookup);
 	}
-	net->unreachable = true;
 	snprintf(net->text, sizeof(net->text),
 			 "Host \"%s\" could not be resolved: %s.", host, gai_strerror(rc));
 	return NULL;

@@ -232,7 +232,7 @@ covet_mongo_raise(MongoConnection *connection, const MongoProblem *problem)
 
 	if (from_server(error))
 		raise_server_error(connection, problem);
-	if (net->lost)
+	if (net->lost || (problem->unknown_outcome && covet_mongo_is_transport(connection, error)))
 		raise_lost(connection, problem);
 	if (net->refused && (error->domain == MONGOC_ERROR_SERVER_SELECTION ||
 						 error->domain == MONGOC_ERROR_STREAM))

@@ -46,6 +46,26 @@ sub skip_reason
 	return 'no MongoDB server: set COVET_MONGO_SERVER or COVET_MONGO_DIR';
 }
 
+# OPTIONS of CREATE SERVER and of CREATE USER MAPPING for any server at all: the
+# one of COVET_MONGO_URI, or else one of our own.
+sub any
+{
+	my ($class) = @_;
+	my $uri = $ENV{COVET_MONGO_URI};
+
+	return ($class->start->options, '') unless $uri;
+
+	my $mapping = '';
+	if ($uri =~ s{^(mongodb(?:\+srv)?://)([^/@]*)@}{$1})
+	{
+		my ($username, $password) = map { s/%([0-9a-fA-F]{2})/chr hex $1/ger } split /:/, $2, 2;
+
+		s/'/''/g foreach $username, $password;
+		$mapping = "OPTIONS (username '$username', password '$password')";
+	}
+	return ("uri '$uri'", $mapping);
+}
+
 # Start a server of our own; flags are added to its command line.
 sub start
 {
