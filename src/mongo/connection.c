@@ -473,6 +473,7 @@ covet_mongo_run(MongoConnection *connection, MongoOperation operation, void *arg
 	discard_closed(connection);
 	for (int attempt = 0;; attempt++)
 	{
+		bool		unknown_outcome;
 		bson_t	   *reply;
 		bool		worked;
 
@@ -501,9 +502,10 @@ covet_mongo_run(MongoConnection *connection, MongoOperation operation, void *arg
 			covet_mongo_discard(connection);
 		if (error->domain == MONGOC_ERROR_SERVER || error->domain == MONGOC_ERROR_WRITE_CONCERN)
 			return reply;
+		unknown_outcome = effect == MONGO_WRITE && connection->sent;
 		covet_mongo_raise(connection,
 						  &(MongoProblem) {.error = error, .reply = reply,
-						  .unknown_outcome = effect == MONGO_WRITE && connection->sent,
-						  .progress = effect == MONGO_WRITE ? progress_of(reply) : NULL});
+						  .unknown_outcome = unknown_outcome,
+						  .progress = unknown_outcome ? progress_of(reply) : NULL});
 	}
 }
