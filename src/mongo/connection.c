@@ -94,7 +94,9 @@ make_client(MongoConnection *connection)
 	mongoc_apm_callbacks_t *callbacks;
 	bson_error_t error = {0};
 
+	covet_mongo_net_begin(&connection->net);
 	connection->client = mongoc_client_new_from_uri_with_error(connection->uri, &error);
+	covet_mongo_net_end(&connection->net);
 	if (connection->client == NULL)
 	{
 		MongoProblem problem = {.error = &error};

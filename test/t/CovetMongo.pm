@@ -249,6 +249,25 @@ sub silent
 	return $listener->sockport;
 }
 
+# The port of a server that answers whatever it is told with these bytes, and
+# closes.
+sub babbler
+{
+	my ($answer) = @_;
+	my $listener = listen_somewhere(SOMAXCONN);
+
+	fork_child(
+		sub {
+			while (my $client = $listener->accept)
+			{
+				read_message($client);
+				syswrite $client, $answer;
+				close $client;
+			}
+		});
+	return $listener->sockport;
+}
+
 # The port of a listening socket whose backlog is full, so that connecting to
 # it gets no answer at all.
 my @full;
