@@ -83,6 +83,7 @@ MONGO_OBJS = \
 	src/bson/bson_plain.o \
 	src/bson/bson_sql.o \
 	src/mongo/mongo.o \
+	src/mongo/net.o \
 	src/mongo/address.o \
 	src/mongo/stream.o \
 	src/mongo/option.o \

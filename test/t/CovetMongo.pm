@@ -46,6 +46,26 @@ sub skip_reason
 	return 'no MongoDB server: set COVET_MONGO_SERVER or COVET_MONGO_DIR';
 }
 
+# OPTIONS of CREATE SERVER and of CREATE USER MAPPING for any server at all: the
+# one of COVET_MONGO_URI, or else one of our own.
+sub any
+{
+	my ($class) = @_;
+	my $uri = $ENV{COVET_MONGO_URI};
+
+	return ($class->start->options, '') unless $uri;
+
+	my $mapping = '';
+	if ($uri =~ s{^(mongodb(?:\+srv)?://)([^/@]*)@}{$1})
+	{
+		my ($username, $password) = map { s/%([0-9a-fA-F]{2})/chr hex $1/ger } split /:/, $2, 2;
+
+		s/'/''/g foreach $username, $password;
+		$mapping = "OPTIONS (username '$username', password '$password')";
+	}
+	return ("uri '$uri'", $mapping);
+}
+
 # Start a server of our own; flags are added to its command line.
 sub start
 {
@@ -224,6 +244,25 @@ sub silent
 			while (my $client = $listener->accept)
 			{
 				push @kept, $client;
+			}
+		});
+	return $listener->sockport;
+}
+
+# The port of a server that answers whatever it is told with these bytes, and
+# closes.
+sub babbler
+{
+	my ($answer) = @_;
+	my $listener = listen_somewhere(SOMAXCONN);
+
+	fork_child(
+		sub {
+			while (my $client = $listener->accept)
+			{
+				read_message($client);
+				syswrite $client, $answer;
+				close $client;
 			}
 		});
 	return $listener->sockport;
