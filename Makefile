@@ -7,12 +7,13 @@
 #   make layers           check the includes between the rooms of src/
 #   make headers          check that each header compiles alone
 #   make demo, make test  from a bare machine to a result: see README.md
+#   make bench            the same for the figures of docs/benchmarks.md
 #
 # WITH_MONGO=no builds a covet_mongo.so without the MongoDB driver.
 
 # These run on a machine without pg_config and compiler, which they install
 # before they call make again: nothing below may be asked for their sake.
-bare := demo test layers
+bare := demo test bench layers
 
 ifeq ($(filter-out $(bare),$(or $(MAKECMDGOALS),all)),)
 
@@ -21,6 +22,9 @@ demo:
 
 test:
 	@PG_CONFIG='$(PG_CONFIG)' bash test/run_all.sh
+
+bench:
+	@PG_CONFIG='$(PG_CONFIG)' BENCH='$(BENCH)' QUICK='$(QUICK)' bash bench/run.sh
 
 layers:
 	@bash test/check_layers.sh

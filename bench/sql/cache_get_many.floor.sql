@@ -1,0 +1,1 @@
+SELECT floor_get_many(:key_list);

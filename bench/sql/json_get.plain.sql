@@ -1,0 +1,2 @@
+\set key random(:base, :base + :keys - 1)
+SELECT value FROM plain_json WHERE key = :key AND expires_at > now();

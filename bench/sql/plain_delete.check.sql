@@ -1,0 +1,2 @@
+-- All that was to be deleted is gone.
+SELECT 1 / (count(*) = 0)::int FROM app WHERE id >= :base;

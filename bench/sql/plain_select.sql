@@ -1,0 +1,2 @@
+\set id random(1, :keys)
+SELECT * FROM app WHERE id = :id;

@@ -1,0 +1,2 @@
+\set user random(:base, :base + :keys / 5 - 1)
+SELECT covet.session_create(:value, :user);
