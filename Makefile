@@ -87,6 +87,7 @@ MONGO_OBJS = \
 	src/bson/bson_plain.o \
 	src/bson/bson_sql.o \
 	src/mongo/mongo.o \
+	src/mongo/net.o \
 	src/mongo/address.o \
 	src/mongo/stream.o \
 	src/mongo/option.o \
@@ -158,6 +159,9 @@ ifeq ($(shell perl -MIPC::Run -e 'print 1' 2>/dev/null),1)
 TAP_TESTS = 1
 PROVE_TESTS = $(TAP_FILES)
 PROVE_FLAGS += -I test/t
+# The MongoDB server that test/install_mongo_server.sh has fetched
+COVET_MONGO_SERVER ?= $(lastword $(sort $(wildcard $(CURDIR)/tmp/mongo-server-*/secantusdb.scripts/secantusd-rs)))
+export COVET_MONGO_SERVER
 else
 $(info The TAP tests are skipped: install libipc-run-perl, they need the Perl module IPC::Run)
 endif

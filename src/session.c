@@ -5,15 +5,10 @@
  * A visitor can send any cookie: a token that is NULL, empty or too long names
  * no session, in every function that takes one.  Only an id that a caller
  * gives to a session is checked and refused.
- *
- * No value and no token may get into an error message, so what is stored as
- * bytes is looked at here before it is given to functions that quote their
- * input when they complain.
  */
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "common/jsonapi.h"
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
@@ -26,7 +21,7 @@
 #include "base/compat.h"
 #include "base/guc.h"
 #include "base/json_merge.h"
-#include "codec/codec.h"
+#include "codec/value.h"
 #include "store/store.h"
 
 #define DEFAULT_GRACE	(INT64CONST(5) * USECS_PER_SEC)
@@ -107,49 +102,13 @@ ip_arg(FunctionCallInfo fcinfo, int n)
 static bytea *
 jsonb_frame(const Jsonb *data)
 {
-	return covet_frame_encode(VALUE_JSONB, VARDATA(data), VARSIZE(data) - VARHDRSZ, CODEC_AUTO);
-}
-
-/*
- * Parse bytes as jsonb.  Raises 22021 and 22P02 without quoting them.
- */
-static Jsonb *
-parse_jsonb(const bytea *bytes)
-{
-	char	   *json = text_to_cstring((const text *) bytes);
-	Size		size = VARSIZE_ANY_EXHDR(bytes);
-
-	if (!pg_verify_mbstr(GetDatabaseEncoding(), json, (int) size, true))
-		ereport(ERROR,
-				(errcode(ERRCODE_CHARACTER_NOT_IN_REPERTOIRE),
-				 errmsg("session data is not valid in the encoding of the database")));
-	if (pg_parse_json(covet_json_lexer(json, (int) size), &nullSemAction) != JSON_SUCCESS)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
-				 errmsg("session data is not valid JSON")));
-	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(json)));
+	return covet_value_encode(VALUE_JSONB, JsonbPGetDatum(data), CODEC_AUTO);
 }
 
 static Jsonb *
 frame_jsonb(const bytea *frame)
 {
-	ValueKind	kind;
-	bytea	   *value = covet_frame_decode(frame, &kind);
-
-	return kind == VALUE_JSONB ? (Jsonb *) value : parse_jsonb(value);
-}
-
-static bytea *
-frame_bytea(const bytea *frame)
-{
-	ValueKind	kind;
-	bytea	   *value = covet_frame_decode(frame, &kind);
-	char	   *json;
-
-	if (kind != VALUE_JSONB)
-		return value;
-	json = JsonbToCString(NULL, &((Jsonb *) value)->root, VARSIZE(value));
-	return (bytea *) cstring_to_text(json);
+	return DatumGetJsonbP(covet_value_decode(frame, VALUE_JSONB));
 }
 
 static bool
@@ -285,15 +244,11 @@ PG_FUNCTION_INFO_V1(covet_session_save_bytea);
 Datum
 covet_session_save_bytea(PG_FUNCTION_ARGS)
 {
-	bytea	   *data;
-
 	covet_require_stateful(fcinfo);
 	covet_store_require_writable("session_save_bytea()");
 	if (PG_ARGISNULL(1))
 		covet_null_not_allowed("session data");
-	data = PG_GETARG_BYTEA_PP(1);
-	PG_RETURN_BOOL(save(fcinfo, covet_frame_encode(VALUE_BYTEA, VARDATA_ANY(data),
-												   VARSIZE_ANY_EXHDR(data), CODEC_AUTO)));
+	PG_RETURN_BOOL(save(fcinfo, covet_value_encode(VALUE_BYTEA, PG_GETARG_DATUM(1), CODEC_AUTO)));
 }
 
 /* ------------------------------------------------------------------------
@@ -333,7 +288,7 @@ covet_session_get_bytea(PG_FUNCTION_ARGS)
 	token = token_arg(fcinfo, 0);
 	if (token == NULL || !covet_store_session_read(token, true, &record))
 		PG_RETURN_NULL();
-	PG_RETURN_BYTEA_P(frame_bytea(record.data));
+	PG_RETURN_DATUM(covet_value_decode(record.data, VALUE_BYTEA));
 }
 
 /* The elements of an array of texts; NULL for those that cannot exist. */

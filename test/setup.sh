@@ -169,7 +169,7 @@ setup_packages()
 		set -- "postgresql-$version" "postgresql-server-dev-$version" "$@"
 		PG_CONFIG=/usr/lib/postgresql/$version/bin/pg_config
 	fi
-	if ! find_pip && [ -z "${COVET_MONGO_URI:-}${COVET_MONGO_SERVER:-}" ]; then
+	if ! find_pip && [ -z "${COVET_MONGO_SERVER:-}" ]; then
 		set -- "$@" python3-pip
 	fi
 	if command -v apt-get >/dev/null; then

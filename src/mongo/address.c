@@ -273,7 +273,6 @@ unix_address(MongoNet *net, const char *path, MongoAddress *address)
 	addr->sun_family = AF_UNIX;
 	if (strlcpy(addr->sun_path, path, sizeof(addr->sun_path)) >= sizeof(addr->sun_path))
 	{
-		net->unreachable = true;
 		snprintf(net->text, sizeof(net->text),
 				 "The path of the unix socket \"%s\" is too long.", path);
 		return 0;
@@ -287,6 +286,7 @@ static Lookup *
 look_up(MongoNet *net, const char *host, int port)
 {
 	Lookup	   *lookup = (Lookup *) calloc(1, sizeof(Lookup));
+	int64		deadline = covet_mongo_deadline(net, net->connect_timeout);
 	struct gaicb *list[1];
 	int			rc = EAI_MEMORY;
 
@@ -310,9 +310,11 @@ look_up(MongoNet *net, const char *host, int port)
 		rc = getaddrinfo_a(GAI_NOWAIT, list, 1, NULL);
 		while (rc == 0 && (rc = gai_error(&lookup->request)) == EAI_INPROGRESS)
 		{
-			if (covet_mongo_net_stop(net))
+			if (covet_mongo_net_stop(net) || bson_get_monotonic_time() > deadline)
 			{
 				abandon(lookup);
+				snprintf(net->text, sizeof(net->text),
+						 "Host \"%s\" could not be resolved in time.", host);
 				return NULL;
 			}
 			covet_mongo_net_pause(net, LOOKUP_POLL_US);
@@ -322,7 +324,6 @@ look_up(MongoNet *net, const char *host, int port)
 			return lookup;
 		free_lookup(lookup);
 	}
-	net->unreachable = true;
 	snprintf(net->text, sizeof(net->text),
 			 "Host \"%s\" could not be resolved: %s.", host, gai_strerror(rc));
 	return NULL;

@@ -94,7 +94,9 @@ make_client(MongoConnection *connection)
 	mongoc_apm_callbacks_t *callbacks;
 	bson_error_t error = {0};
 
+	covet_mongo_net_begin(&connection->net);
 	connection->client = mongoc_client_new_from_uri_with_error(connection->uri, &error);
+	covet_mongo_net_end(&connection->net);
 	if (connection->client == NULL)
 	{
 		MongoProblem problem = {.error = &error};
@@ -286,13 +288,13 @@ new_connection(ForeignServer *server, UserMapping *mapping)
 
 	connection->context = context;
 	connection->umid = mapping->umid;
-	connection->serverid = server->serverid;
 	connection->server_hash = GetSysCacheHashValue1(FOREIGNSERVEROID,
 													ObjectIdGetDatum(server->serverid));
 	connection->mapping_hash = GetSysCacheHashValue1(USERMAPPINGOID,
 													 ObjectIdGetDatum(mapping->umid));
 	strlcpy(connection->server_name, server->servername, NAMEDATALEN);
 	dlist_init(&connection->cursors);
+	dlist_init(&connection->net.streams);
 	connection->net.unix_sockets = superuser_arg(server->owner);
 	covet_mongo_uri_build(connection, server->options, mapping->options);
 	check_plain(connection, server);
@@ -412,6 +414,30 @@ pause_before_retry(MongoConnection *connection, int attempt)
 	CHECK_FOR_INTERRUPTS();
 }
 
+/*
+ * A server that was restarted has closed our connection; a write should not
+ * have to find that out.
+ */
+static void
+discard_closed(MongoConnection *connection)
+{
+	if (connection->client && dlist_is_empty(&connection->cursors) &&
+		covet_mongo_streams_closed(&connection->net))
+		covet_mongo_discard(connection);
+}
+
+/* How far a bulk write came before its connection broke, or NULL. */
+static const char *
+progress_of(const bson_t *reply)
+{
+	bson_iter_t iter;
+
+	if (!bson_iter_init_find(&iter, reply, "insertedCount") || !BSON_ITER_HOLDS_NUMBER(&iter))
+		return NULL;
+	return psprintf("At least " INT64_FORMAT " documents were inserted.",
+					(int64) bson_iter_as_int64(&iter));
+}
+
 /* One try; true when it worked. */
 static bool
 attempt_operation(MongoConnection *connection, MongoOperation operation, void *arg,
@@ -446,8 +472,10 @@ covet_mongo_run(MongoConnection *connection, MongoOperation operation, void *arg
 	int64		give_up = bson_get_monotonic_time() +
 		connection->selection_timeout * INT64CONST(1000);
 
+	discard_closed(connection);
 	for (int attempt = 0;; attempt++)
 	{
+		bool		unknown_outcome;
 		bson_t	   *reply;
 		bool		worked;
 
@@ -476,8 +504,10 @@ covet_mongo_run(MongoConnection *connection, MongoOperation operation, void *arg
 			covet_mongo_discard(connection);
 		if (error->domain == MONGOC_ERROR_SERVER || error->domain == MONGOC_ERROR_WRITE_CONCERN)
 			return reply;
+		unknown_outcome = effect == MONGO_WRITE && connection->sent;
 		covet_mongo_raise(connection,
 						  &(MongoProblem) {.error = error, .reply = reply,
-						  .unknown_outcome = effect == MONGO_WRITE && connection->sent});
+						  .unknown_outcome = unknown_outcome,
+						  .progress = unknown_outcome ? progress_of(reply) : NULL});
 	}
 }

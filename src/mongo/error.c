@@ -185,11 +185,20 @@ driver_text(MongoConnection *connection, const MongoProblem *problem)
 	appendStringInfoString(&text, covet_mongo_from_utf8(problem->error->message));
 	if (text.len > 0 && text.data[text.len - 1] != '.')
 		appendStringInfoChar(&text, '.');
-	if (seen[0])
+	/* The driver repeats what the initiator told it. */
+	if (seen[0] && strstr(problem->error->message, seen) == NULL)
 		appendStringInfo(&text, " %s", covet_mongo_from_utf8(seen));
 	if (problem->progress)
 		appendStringInfo(&text, " %s", problem->progress);
 	return text.data;
+}
+
+/* Did it fail before there was a connection to lose? */
+static bool
+never_connected(MongoConnection *connection, const bson_error_t *error)
+{
+	return error->domain == MONGOC_ERROR_SERVER_SELECTION ||
+		(error->domain == MONGOC_ERROR_STREAM && !connection->net.lost);
 }
 
 static void
@@ -232,10 +241,9 @@ covet_mongo_raise(MongoConnection *connection, const MongoProblem *problem)
 
 	if (from_server(error))
 		raise_server_error(connection, problem);
-	if (net->lost)
+	if (net->lost || (problem->unknown_outcome && covet_mongo_is_transport(connection, error)))
 		raise_lost(connection, problem);
-	if (net->refused && (error->domain == MONGOC_ERROR_SERVER_SELECTION ||
-						 error->domain == MONGOC_ERROR_STREAM))
+	if (net->refused && never_connected(connection, error))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("connection to MongoDB server \"%s\" is not allowed",
@@ -247,7 +255,7 @@ covet_mongo_raise(MongoConnection *connection, const MongoProblem *problem)
 				 errmsg("MongoDB server \"%s\" did not accept the credentials of the user mapping",
 						connection->server_name),
 				 errdetail("%s", driver_text(connection, problem))));
-	if (error->domain == MONGOC_ERROR_SERVER_SELECTION)
+	if (never_connected(connection, error))
 		ereport(ERROR,
 				(errcode(ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION),
 				 errmsg("could not connect to MongoDB server \"%s\"", connection->server_name),

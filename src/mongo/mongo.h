@@ -52,6 +52,8 @@ typedef struct MongoNet
 	int			connect_timeout;	/* ms */
 	mongoc_ssl_opt_t ssl;
 
+	dlist_head	streams;		/* SocketStreams of the client */
+
 	/* set for each call of the driver */
 	bool		busy;			/* the driver is running */
 	bool		cleanup;		/* ignore cancels, end at cleanup_ends */
@@ -62,7 +64,6 @@ typedef struct MongoNet
 	int64		answered_at;	/* monotonic us: a stream's first byte */
 	bool		cancelled;		/* gave up because of an interrupt */
 	bool		lost;			/* a stream that had answered broke */
-	bool		unreachable;	/* one that had not answered yet */
 	bool		refused;		/* an address is not allowed */
 	char		text[512];		/* the last failure in words, or "" */
 } MongoNet;
@@ -70,7 +71,6 @@ typedef struct MongoNet
 typedef struct MongoConnection
 {
 	Oid			umid;			/* the user mapping */
-	Oid			serverid;
 	uint32		server_hash;	/* of the syscache entries, to hear of */
 	uint32		mapping_hash;	/* changes */
 	bool		stale;			/* options changed: use no more */
@@ -158,6 +158,17 @@ extern void covet_mongo_own(void *object, void (*destroy) (void *));
 extern char *covet_mongo_to_utf8(const char *value);
 extern char *covet_mongo_from_utf8(const char *value);
 
+/* net.c */
+extern void covet_mongo_net_begin(MongoNet *net);
+extern void covet_mongo_net_end(MongoNet *net);
+extern void covet_mongo_net_begin_cleanup(MongoNet *net);
+extern bool covet_mongo_net_stop(MongoNet *net);
+extern void covet_mongo_net_pause(MongoNet *net, int64 usec);
+extern int64 covet_mongo_earlier(int64 a, int64 b);
+extern int64 covet_mongo_deadline(MongoNet *net, int32 timeout);
+extern bool covet_mongo_wait(const int *fds, const uint32 *wanted, uint32 *seen,
+							 int count, int64 deadline);
+
 /* address.c */
 extern int	covet_mongo_resolve(MongoNet *net, const mongoc_host_list_t *host,
 								MongoAddress *addresses);
@@ -169,11 +180,7 @@ extern mongoc_stream_t *covet_mongo_stream_initiate(const mongoc_uri_t *uri,
 													const mongoc_host_list_t *host,
 													void *user_data,
 													bson_error_t *error);
-extern void covet_mongo_net_begin(MongoNet *net);
-extern void covet_mongo_net_end(MongoNet *net);
-extern void covet_mongo_net_begin_cleanup(MongoNet *net);
-extern bool covet_mongo_net_stop(MongoNet *net);
-extern void covet_mongo_net_pause(MongoNet *net, int64 usec);
+extern bool covet_mongo_streams_closed(MongoNet *net);
 
 /* option.c */
 extern void covet_mongo_closest_init(MongoClosest *state, const char *word);

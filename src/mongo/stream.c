@@ -36,12 +36,8 @@
 #include <poll.h>
 #include <unistd.h>
 
-#include "miscadmin.h"
 #include "storage/fd.h"
 #include "storage/latch.h"
-#include "utils/memutils.h"
-#include "utils/timeout.h"
-#include "utils/timestamp.h"
 
 #include "base/compat.h"
 #include "mongo/mongo.h"
@@ -50,12 +46,10 @@
 #define SOCKET_STREAM	0x4356
 #define SECURE_STREAM	0x4357
 
-/* How often the tick interrupts a pause of the driver after a cancel. */
-#define TICK_MS			20
-
 typedef struct SocketStream
 {
 	mongoc_stream_t vtable;		/* first: what the driver sees */
+	dlist_node	node;			/* in net->streams */
 	MongoNet   *net;
 	char		host[256];
 	int			port;
@@ -84,212 +78,6 @@ typedef struct SecureStream
 } SecureStream;
 
 /* ----------
- * Waiting
- * ----------
- */
-
-static TimeoutId tick_timeout;
-static bool tick_registered = false;
-static bool tick_running = false;
-
-/* The signal itself is all that is wanted. */
-static void
-tick_handler(void)
-{
-}
-
-/*
- * Interrupt the driver's pauses from now on.  It sleeps up to 500 ms before it
- * looks at a server again, and before 1.26 only a signal ends that.
- */
-static void
-start_tick(void)
-{
-	if (MONGO_HAS_USLEEP_IMPL || tick_running || !tick_registered)
-		return;
-	enable_timeout_every(tick_timeout,
-						 TimestampTzPlusMilliseconds(GetCurrentTimestamp(), TICK_MS),
-						 TICK_MS);
-	tick_running = true;
-}
-
-/*
- * Begin a call of the driver: forget former failures.  Raises only before the
- * driver runs.
- */
-void
-covet_mongo_net_begin(MongoNet *net)
-{
-	if (!MONGO_HAS_USLEEP_IMPL && !tick_registered)
-	{
-		tick_timeout = RegisterTimeout(USER_TIMEOUT, tick_handler);
-		tick_registered = true;
-	}
-	net->busy = true;
-	net->cleanup = false;
-	net->answered_at = 0;
-	net->cancelled = false;
-	net->lost = false;
-	net->unreachable = false;
-	net->refused = false;
-	net->text[0] = '\0';
-}
-
-/*
- * Begin a call of the driver that must neither be cancelled nor take long.
- */
-void
-covet_mongo_net_begin_cleanup(MongoNet *net)
-{
-	net->busy = true;
-	net->cleanup = true;
-	net->cleanup_ends = bson_get_monotonic_time() + MONGO_CLEANUP_MS * INT64CONST(1000);
-	net->cancelled = false;
-}
-
-/*
- * End a call of the driver.
- */
-void
-covet_mongo_net_end(MongoNet *net)
-{
-	if (tick_running)
-	{
-		disable_timeout(tick_timeout, false);
-		tick_running = false;
-	}
-	net->busy = false;
-	net->cleanup = false;
-}
-
-/*
- * Must the streams give up?  From the first true on they stay given up until
- * the call of the driver ends.
- */
-bool
-covet_mongo_net_stop(MongoNet *net)
-{
-	if (net->cancelled)
-		return true;
-	if (net->cleanup)
-		return bson_get_monotonic_time() > net->cleanup_ends;
-	if (!covet_must_stop())
-		return false;
-	net->cancelled = true;
-	start_tick();
-	return true;
-}
-
-static uint32
-wait_event(void)
-{
-	static uint32 event = 0;
-
-	return covet_wait_event("CovetMongo", event);
-}
-
-/* Milliseconds from now to a deadline, rounded up; -1 for none. */
-static long
-remaining_ms(int64 deadline)
-{
-	int64		left;
-
-	if (deadline < 0)
-		return -1;
-	left = deadline - bson_get_monotonic_time();
-	if (left <= 0)
-		return 0;
-	return (long) Min((left + 999) / 1000, INT_MAX);
-}
-
-static int64
-earlier(int64 a, int64 b)
-{
-	if (a < 0)
-		return b;
-	if (b < 0)
-		return a;
-	return Min(a, b);
-}
-
-/* When a call that may take timeout ms from now has to end; -1 for never. */
-static int64
-deadline_of(MongoNet *net, int32 timeout)
-{
-	int64		deadline = -1;
-
-	if (timeout >= 0)
-		deadline = bson_get_monotonic_time() + timeout * INT64CONST(1000);
-	if (net->cleanup)
-		deadline = earlier(deadline, net->cleanup_ends);
-	return deadline;
-}
-
-/*
- * Wait for any of the sockets, the latch or the deadline.  The events of
- * socket i are left in seen[i].  An error of PostgreSQL's, as running out of
- * file descriptors, is swallowed into false.
- */
-static bool
-wait_sockets(const int *fds, const uint32 *wanted, uint32 *seen, int count,
-			 int64 deadline)
-{
-	MemoryContext context = CurrentMemoryContext;
-	WaitEvent	events[8];
-	volatile bool worked = true;
-	WaitEventSet *volatile set = NULL;
-
-	PG_TRY();
-	{
-		int			n;
-
-		set = covet_create_wait_event_set(count + 2);
-		AddWaitEventToSet(set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
-		AddWaitEventToSet(set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
-		for (int i = 0; i < count; i++)
-		{
-			seen[i] = 0;
-			AddWaitEventToSet(set, wanted[i], fds[i], NULL, &seen[i]);
-		}
-		n = WaitEventSetWait(set, remaining_ms(deadline), events, lengthof(events),
-							 wait_event());
-		for (int i = 0; i < n; i++)
-		{
-			if (events[i].events & WL_LATCH_SET)
-				ResetLatch(MyLatch);
-			else if (events[i].user_data)
-				*(uint32 *) events[i].user_data = events[i].events;
-		}
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(context);
-		FlushErrorState();
-		worked = false;
-	}
-	PG_END_TRY();
-
-	if (set)
-		FreeWaitEventSet(set);
-	return worked;
-}
-
-/*
- * Sleep for the driver or ourselves, but not beyond a cancel.
- */
-void
-covet_mongo_net_pause(MongoNet *net, int64 usec)
-{
-	int64		deadline = bson_get_monotonic_time() + usec;
-
-	while (!covet_mongo_net_stop(net) && bson_get_monotonic_time() < deadline)
-	{
-		if (!wait_sockets(NULL, NULL, NULL, 0, deadline))
-			return;
-	}
-}
-
-/* ----------
  * The socket
  * ----------
  */
@@ -303,8 +91,6 @@ note_failure(SocketStream *s, const char *reason)
 	s->failed = true;
 	if (s->answered)
 		s->net->lost = true;
-	else
-		s->net->unreachable = true;
 	if (s->current < s->naddresses)
 		covet_mongo_address_text(&s->addresses[s->current], address, sizeof(address));
 	if (address[0] && strcmp(address, s->host) != 0)
@@ -421,8 +207,8 @@ wait_ready(SocketStream *s, uint32 wanted, int64 deadline)
 		uint32		seen;
 
 		if (!s->connected)
-			until = earlier(deadline, s->attempt_ends);
-		if (!wait_sockets(&s->fd, &events, &seen, 1, until))
+			until = covet_mongo_earlier(deadline, s->attempt_ends);
+		if (!covet_mongo_wait(&s->fd, &events, &seen, 1, until))
 		{
 			note_failure(s, "out of resources for waiting");
 			errno = ENOMEM;
@@ -499,7 +285,7 @@ socket_readv(mongoc_stream_t *stream, mongoc_iovec_t *iov, size_t iovcnt,
 			 size_t min_bytes, int32_t timeout)
 {
 	SocketStream *s = (SocketStream *) stream;
-	int64		deadline = deadline_of(s->net, timeout);
+	int64		deadline = covet_mongo_deadline(s->net, timeout);
 	size_t		done = 0;
 	size_t		i = 0;
 	size_t		offset = 0;
@@ -546,7 +332,7 @@ socket_writev(mongoc_stream_t *stream, mongoc_iovec_t *iov, size_t iovcnt,
 			  int32_t timeout)
 {
 	SocketStream *s = (SocketStream *) stream;
-	int64		deadline = deadline_of(s->net, timeout);
+	int64		deadline = covet_mongo_deadline(s->net, timeout);
 	size_t		done = 0;
 	size_t		i = 0;
 	size_t		offset = 0;
@@ -601,6 +387,7 @@ socket_destroy(mongoc_stream_t *stream)
 	close_socket(s);
 	if (s->counted)
 		ReleaseExternalFD();
+	dlist_delete(&s->node);
 	bson_free(s);
 }
 
@@ -682,7 +469,7 @@ silent_until(SocketStream *s)
 	int64		until = grace_ends(s);
 
 	if (!s->connected)
-		until = earlier(until, s->attempt_ends);
+		until = covet_mongo_earlier(until, s->attempt_ends);
 	return until;
 }
 
@@ -723,7 +510,7 @@ static ssize_t
 socket_poll(mongoc_stream_poll_t *polls, size_t count, int32_t timeout)
 {
 	MongoNet   *net = ((SocketStream *) polls[0].stream)->net;
-	int64		deadline = deadline_of(net, timeout);
+	int64		deadline = covet_mongo_deadline(net, timeout);
 	int		   *fds = bson_malloc(count * sizeof(int));
 	uint32	   *wanted = bson_malloc(count * sizeof(uint32));
 	uint32	   *seen = bson_malloc(count * sizeof(uint32));
@@ -752,11 +539,11 @@ socket_poll(mongoc_stream_poll_t *polls, size_t count, int32_t timeout)
 			}
 			fds[waiting] = s->fd;
 			wanted[waiting++] = wanted_events(s, polls[i].events);
-			until = earlier(until, silent_until(s));
+			until = covet_mongo_earlier(until, silent_until(s));
 		}
 		if (ready > 0)
 			break;
-		if (!wait_sockets(fds, wanted, seen, waiting, until))
+		if (!covet_mongo_wait(fds, wanted, seen, waiting, until))
 		{
 			ready = fail_all(polls, count);
 			break;
@@ -982,6 +769,7 @@ covet_mongo_stream_initiate(const mongoc_uri_t *uri, const mongoc_host_list_t *h
 	s->begun = bson_get_monotonic_time();
 	s->port = host->port;
 	strlcpy(s->host, host->host, sizeof(s->host));
+	dlist_push_tail(&net->streams, &s->node);
 
 	if (!covet_mongo_net_stop(net))
 		s->naddresses = covet_mongo_resolve(net, host, s->addresses);
@@ -994,4 +782,24 @@ covet_mongo_stream_initiate(const mongoc_uri_t *uri, const mongoc_host_list_t *h
 		socket_destroy((mongoc_stream_t *) s);
 	}
 	return result;
+}
+
+/*
+ * Has a server closed a connection while nobody looked?  TLS may have left
+ * bytes to read before the end, so this does not read.
+ */
+bool
+covet_mongo_streams_closed(MongoNet *net)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &net->streams)
+	{
+		SocketStream *s = dlist_container(SocketStream, node, iter.cur);
+		struct pollfd request = {.fd = s->fd, .events = POLLRDHUP};
+
+		if (s->fd >= 0 && s->connected && poll(&request, 1, 0) > 0)
+			return true;
+	}
+	return false;
 }

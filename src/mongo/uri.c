@@ -31,14 +31,14 @@
 /* Parts of a URI that read files of this machine. */
 static const char *const file_keys[] = {
 	MONGOC_URI_TLSCAFILE, MONGOC_URI_TLSCERTIFICATEKEYFILE,
-	MONGOC_URI_SSLCERTIFICATEAUTHORITYFILE, MONGOC_URI_SSLCLIENTCERTIFICATEKEYFILE
+	"sslcertificateauthorityfile", "sslclientcertificatekeyfile"
 };
 
 /* Parts that switch checks of the certificate off. */
 static const char *const insecure_keys[] = {
 	MONGOC_URI_TLSINSECURE, MONGOC_URI_TLSALLOWINVALIDCERTIFICATES,
-	MONGOC_URI_TLSALLOWINVALIDHOSTNAMES, MONGOC_URI_SSLALLOWINVALIDCERTIFICATES,
-	MONGOC_URI_SSLALLOWINVALIDHOSTNAMES
+	MONGOC_URI_TLSALLOWINVALIDHOSTNAMES, "sslallowinvalidcertificates",
+	"sslallowinvalidhostnames"
 };
 
 /* Ways to log in as the machine and not as the user of the mapping. */
@@ -187,7 +187,7 @@ covet_mongo_uri_check(const char *value, bool privileged, const char *hint)
 	if ((username && strcmp(username, PLACEHOLDER) != 0) || mongoc_uri_get_password(uri))
 		refuse_credentials("a user name or password");
 	if (mongoc_uri_get_option_as_utf8(uri, MONGOC_URI_TLSCERTIFICATEKEYFILEPASSWORD, NULL) ||
-		mongoc_uri_get_option_as_utf8(uri, MONGOC_URI_SSLCLIENTCERTIFICATEKEYPASSWORD, NULL))
+		mongoc_uri_get_option_as_utf8(uri, "sslclientcertificatekeypassword", NULL))
 		refuse_credentials("tlsCertificateKeyFilePassword");
 	/* The driver adds one of its own for GSSAPI. */
 	if (strcasestr(value, MONGOC_URI_AUTHMECHANISMPROPERTIES) ||

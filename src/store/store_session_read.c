@@ -17,6 +17,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "base/args.h"
 #include "base/compat.h"
 #include "store/store.h"
 #include "store/store_session_row.h"
@@ -189,16 +190,7 @@ covet_store_session_read_many(text **tokens, int count)
 static int
 compare_users(const void *a, const void *b)
 {
-	const text *left = *(text *const *) a;
-	const text *right = *(text *const *) b;
-	Size		left_size = VARSIZE_ANY_EXHDR(left);
-	Size		right_size = VARSIZE_ANY_EXHDR(right);
-	int			order = memcmp(VARDATA_ANY(left), VARDATA_ANY(right),
-							   Min(left_size, right_size));
-
-	if (order != 0)
-		return order;
-	return left_size < right_size ? -1 : left_size > right_size;
+	return covet_compare_texts(*(text *const *) a, *(text *const *) b);
 }
 
 /* Newest first. */

@@ -280,4 +280,38 @@ $mongo->run;
 $waiting->finish;
 is($stdout, "\"was here\"\n", 'a write not yet sent waits for the server to come back');
 
+# ----------
+# A server that was restarted while nobody looked
+# ----------
+
+my $standalone = CovetMongo->start('--standalone');
+$node->safe_psql('postgres', qq{
+	CREATE SERVER standalone FOREIGN DATA WRAPPER covet_mongo OPTIONS (@{[ $standalone->options ]});
+	CREATE USER MAPPING FOR CURRENT_USER SERVER standalone});
+
+# One session writes, waits for a lock, and writes again; meanwhile the server
+# is restarted.
+my ($lock_in, $lock_out) = ('', '');
+my $lock = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres') ],
+	'<', \$lock_in, '>', \$lock_out, '2>&1');
+$lock_in .= "SELECT pg_advisory_lock(1);\n\\echo locked\n";
+$lock->pump until $lock_out =~ /locked/;
+my $across = IPC::Run::start(
+	[
+		'psql', '-XAtq', '-d', $node->connstr('postgres') . ' application_name=across',
+		'-c', q{SELECT covet.mongo_insert_one('standalone', 'db', 'c', '{"_id": 1}')},
+		'-c', q{SELECT 'locked' FROM pg_advisory_lock(1)},
+		'-c', q{SELECT covet.mongo_insert_one('standalone', 'db', 'c', '{"_id": 2}')}
+	],
+	'>', \$stdout, '2>', \$stderr);
+$node->poll_query_until('postgres', q{
+	SELECT count(*) = 1 FROM pg_stat_activity
+	WHERE application_name = 'across' AND wait_event = 'advisory'})
+  or die 'the session does not wait for the lock';
+$standalone->restart('--standalone');
+$lock_in .= "SELECT pg_advisory_unlock(1);\n\\q\n";
+$lock->finish;
+$across->finish;
+is($stdout . $stderr, "1\nlocked\n2\n", 'a write finds the new server at once');
+
 done_testing();

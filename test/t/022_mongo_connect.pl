@@ -148,6 +148,29 @@ is($state, '08001', 'a name that does not exist');
 like($text, qr/DETAIL:.*"no-such-host.invalid" could not be resolved/, 'is named');
 
 # ----------
+# Somebody else there
+# ----------
+
+my %answers = (
+	'another protocol' => "HTTP/1.1 400 Bad Request\r\n\r\n",
+	'nothing' => '',
+	'half a header' => pack('V2', 200, 1),
+	'a huge length' => pack('V4', 0x7fffffff, 1, 1, 1) . 'x' x 100,
+	'a negative length' => pack('V4', 0xffffffff, 1, 1, 1) . 'x' x 100,
+	'a broken document' => pack('V4 V Q V V', 16 + 20 + 12, 1, 1, 1, 8, 0, 0, 1) . pack('V', 4000) . 'x' x 8);
+my $babblers = 0;
+
+foreach my $kind (sort keys %answers)
+{
+	my $name = 'babbler' . ++$babblers;
+
+	make_server($name, "address '127.0.0.1', port '" . CovetMongo::babbler($answers{$kind})
+		  . "', server_selection_timeout '200ms'");
+	($state, $text) = failure(ping($name));
+	like($state, qr/^08/, "a server that answers $kind");
+}
+
+# ----------
 # Several seeds, the first one dead
 # ----------
 

@@ -1,7 +1,7 @@
 # A MongoDB server for the tests, and TCP fixtures that misbehave on purpose.
 #
-# The server is the program named by COVET_MONGO_SERVER, or the one that
-# test/install_mongo_server put below COVET_MONGO_DIR.  Tests that need no
+# The server is the program named by COVET_MONGO_SERVER; the Makefile sets it to
+# what test/install_mongo_server.sh has fetched.  Tests that need no
 # special flags also run against COVET_MONGO_URI.  Everything started here is
 # killed at the end.
 package CovetMongo;
@@ -31,19 +31,36 @@ END
 # The server program, or undef.
 sub program
 {
-	my @candidates;
+	my $program = $ENV{COVET_MONGO_SERVER};
 
-	push @candidates, $ENV{COVET_MONGO_SERVER} if $ENV{COVET_MONGO_SERVER};
-	push @candidates, "$ENV{COVET_MONGO_DIR}/secantusdb.scripts/secantusd-rs"
-	  if $ENV{COVET_MONGO_DIR};
-	return (grep { -x } @candidates)[0];
+	return $program && -x $program ? $program : undef;
 }
 
 # Why tests that need their own server cannot run, or undef.
 sub skip_reason
 {
 	return undef if program();
-	return 'no MongoDB server: set COVET_MONGO_SERVER or COVET_MONGO_DIR';
+	return 'no MongoDB server: run test/install_mongo_server.sh, or set COVET_MONGO_SERVER';
+}
+
+# OPTIONS of CREATE SERVER and of CREATE USER MAPPING for any server at all: the
+# one of COVET_MONGO_URI, or else one of our own.
+sub any
+{
+	my ($class) = @_;
+	my $uri = $ENV{COVET_MONGO_URI};
+
+	return ($class->start->options, '') unless $uri;
+
+	my $mapping = '';
+	if ($uri =~ s{^(mongodb(?:\+srv)?://)([^/@]*)@}{$1})
+	{
+		my ($username, $password) = map { s/%([0-9a-fA-F]{2})/chr hex $1/ger } split /:/, $2, 2;
+
+		s/'/''/g foreach $username, $password;
+		$mapping = "OPTIONS (username '$username', password '$password')";
+	}
+	return ("uri '$uri'", $mapping);
 }
 
 # Start a server of our own; flags are added to its command line.
@@ -224,6 +241,25 @@ sub silent
 			while (my $client = $listener->accept)
 			{
 				push @kept, $client;
+			}
+		});
+	return $listener->sockport;
+}
+
+# The port of a server that answers whatever it is told with these bytes, and
+# closes.
+sub babbler
+{
+	my ($answer) = @_;
+	my $listener = listen_somewhere(SOMAXCONN);
+
+	fork_child(
+		sub {
+			while (my $client = $listener->accept)
+			{
+				read_message($client);
+				syswrite $client, $answer;
+				close $client;
 			}
 		});
 	return $listener->sockport;
