@@ -220,7 +220,7 @@ write_head()
 		echo "- Machine: $(sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo | head -n 1), $(nproc) processors, $(awk '/^MemTotal/ { printf "%.0f GB", $2 / 1048576 }' /proc/meminfo); $(. /etc/os-release && echo "$PRETTY_NAME"), Linux $(uname -r)"
 		echo "- Before the run other processes used $idle_busy % of it; during the run the host took $(cpu_share "$run_start" 2) %"
 		echo "- $(versions)"
-		echo "- Settings beside the defaults: $(settings covet | paste -sd , | sed 's/,/, /g'); Redis without persistence; Memcached -m 1024"
+		echo "- Settings beside the defaults: $(settings covet | paste -sd , | sed 's/,/, /g')$(! needs redis || echo '; Redis without persistence')$(! needs memcached || echo '; Memcached -m 1024')"
 		echo "- $clients_default clients ($threads threads of pgbench), Unix sockets, prepared statements, $keys_default keys, values of 200 bytes, unless the row says otherwise"
 		if [ -z "$quick" ]; then
 			echo "- $rounds rounds, $duration s a measurement, medians; in brackets the least and the greatest of the rounds"
