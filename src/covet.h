@@ -15,6 +15,7 @@
 #define COVET_ISSUER_MAX	512
 #define COVET_TAG_MAX		255
 #define COVET_TAGS_MAX		8	/* tags of one entry */
+#define COVET_BATCH_MAX		(16 * 1024 * 1024)	/* elements of an array */
 #define COVET_USER_AGENT_MAX	1024	/* longer ones are cut */
 
 /* What a stored value was given as; stored in the frame, so never renumber. */

@@ -13,6 +13,7 @@
 #include "base/compat.h"
 #include "base/registry.h"
 #include "base/shmem.h"
+#include "covet.h"
 
 /*
  * Can a key, token or name of this text exist: 1 to max_bytes bytes?  NULL
@@ -103,7 +104,8 @@ covet_compare_texts(const text *a, const text *b)
 /*
  * Take apart an array of any number of dimensions into palloc'd values and
  * nulls in the current context.  The element type is text, bytea, jsonb,
- * json, interval or timestamptz.
+ * json, interval or timestamptz.  Raises 54000 for more than COVET_BATCH_MAX
+ * elements.
  */
 void
 covet_deconstruct(ArrayType *array, Oid element_type,
@@ -113,6 +115,11 @@ covet_deconstruct(ArrayType *array, Oid element_type,
 	bool		typbyval;
 	char		typalign;
 
+	if (ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array)) > COVET_BATCH_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("array has too many elements"),
+				 errdetail("A call takes %d elements at most.", COVET_BATCH_MAX)));
 	get_typlenbyvalalign(element_type, &typlen, &typbyval, &typalign);
 	deconstruct_array(array, element_type, typlen, typbyval, typalign,
 					  values, nulls, count);

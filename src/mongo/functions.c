@@ -46,6 +46,7 @@ static bool
 ping_operation(MongoConnection *connection, void *arg, bson_t *reply, bson_error_t *error)
 {
 	int64	   *usec = (int64 *) arg;
+	const mongoc_read_prefs_t *prefs = mongoc_client_get_read_prefs(connection->client);
 	bson_t		command = BSON_INITIALIZER;
 	int64		begin;
 	bool		worked;
@@ -54,7 +55,7 @@ ping_operation(MongoConnection *connection, void *arg, bson_t *reply, bson_error
 	if (connection->fresh)
 	{
 		worked = mongoc_client_command_simple(connection->client, "admin", &command,
-											  NULL, reply, error);
+											  prefs, reply, error);
 		if (!worked)
 		{
 			bson_destroy(&command);
@@ -64,7 +65,7 @@ ping_operation(MongoConnection *connection, void *arg, bson_t *reply, bson_error
 	}
 	begin = bson_get_monotonic_time();
 	worked = mongoc_client_command_simple(connection->client, "admin", &command,
-										  NULL, reply, error);
+										  prefs, reply, error);
 	*usec = bson_get_monotonic_time() - begin;
 	bson_destroy(&command);
 	return worked;

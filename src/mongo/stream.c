@@ -46,6 +46,9 @@
 #define SOCKET_STREAM	0x4356
 #define SECURE_STREAM	0x4357
 
+/* Pieces of a message sent in one system call; the driver's have seven. */
+#define SEND_PIECES		16
+
 typedef struct SocketStream
 {
 	mongoc_stream_t vtable;		/* first: what the driver sees */
@@ -327,6 +330,37 @@ socket_readv(mongoc_stream_t *stream, mongoc_iovec_t *iov, size_t iovcnt,
 	return (ssize_t) done;
 }
 
+/*
+ * Send what is left of the pieces from *i on, the first one from *offset, in
+ * one system call, and move both behind what went out.
+ */
+static ssize_t
+send_pieces(int fd, mongoc_iovec_t *iov, size_t iovcnt, size_t *i, size_t *offset)
+{
+	struct iovec pieces[SEND_PIECES];
+	struct msghdr message = {.msg_iov = pieces};
+	ssize_t		sent;
+	size_t		left;
+
+	for (size_t n = *i; n < iovcnt && message.msg_iovlen < SEND_PIECES; n++)
+	{
+		size_t		skip = n == *i ? *offset : 0;
+
+		pieces[message.msg_iovlen].iov_base = (char *) iov[n].iov_base + skip;
+		pieces[message.msg_iovlen++].iov_len = iov[n].iov_len - skip;
+	}
+	sent = sendmsg(fd, &message, MSG_NOSIGNAL);
+	if (sent < 0)
+		return sent;
+	for (left = sent; *i < iovcnt && left >= iov[*i].iov_len - *offset; (*i)++)
+	{
+		left -= iov[*i].iov_len - *offset;
+		*offset = 0;
+	}
+	*offset += left;
+	return sent;
+}
+
 static ssize_t
 socket_writev(mongoc_stream_t *stream, mongoc_iovec_t *iov, size_t iovcnt,
 			  int32_t timeout)
@@ -341,20 +375,11 @@ socket_writev(mongoc_stream_t *stream, mongoc_iovec_t *iov, size_t iovcnt,
 		return -1;
 	while (i < iovcnt)
 	{
-		ssize_t		n;
+		ssize_t		n = send_pieces(s->fd, iov, iovcnt, &i, &offset);
 
-		if (iov[i].iov_len == offset)
-		{
-			i++;
-			offset = 0;
-			continue;
-		}
-		n = send(s->fd, (char *) iov[i].iov_base + offset, iov[i].iov_len - offset,
-				 MSG_NOSIGNAL | (i + 1 < iovcnt ? MSG_MORE : 0));
 		if (n >= 0)
 		{
 			done += n;
-			offset += n;
 			continue;
 		}
 		if (is_again(errno))

@@ -194,6 +194,11 @@ covet_mongo_uri_check(const char *value, bool privileged, const char *hint)
 		(mongoc_uri_get_mechanism_properties(uri, &properties) &&
 		 bson_count_keys(&properties) > (bson_has_field(&properties, "SERVICE_NAME") ? 1 : 0)))
 		refuse_credentials("authMechanismProperties");
+	/* The results of the writing functions are what the server answers. */
+	if (!mongoc_write_concern_is_acknowledged(mongoc_uri_get_write_concern(uri)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("option \"uri\" must not ask for unacknowledged writes")));
 	if (!privileged)
 		check_uri_rights(uri, value, hint);
 }

@@ -122,6 +122,7 @@ typedef struct BatchToken
 static int
 compare_tokens(const void *a, const void *b)
 {
+	CHECK_FOR_INTERRUPTS();
 	return memcmp(((const BatchToken *) a)->hash.bytes,
 				  ((const BatchToken *) b)->hash.bytes, TOKEN_HASH_SIZE);
 }
@@ -143,6 +144,7 @@ covet_store_session_read_many(text **tokens, int count)
 
 	for (int i = 0; i < count; i++)
 	{
+		CHECK_FOR_INTERRUPTS();
 		if (tokens[i] == NULL)
 			continue;
 		covet_session_row_hash(tokens[i], &batch[left].hash);

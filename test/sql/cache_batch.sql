@@ -84,3 +84,5 @@ FROM unnest(covet.cache_get_many((SELECT array_agg('n' || i ORDER BY i DESC) FRO
 	WITH ORDINALITY u (v, o), LATERAL (SELECT 5002 - o AS i) s;
 SELECT covet.cache_delete_many((SELECT array_agg('n' || i) FROM generate_series(1, 5001) i), 'batch');
 SELECT count(*) FROM covet.cache_scan('n', namespace => 'batch') WHERE key ~ '^n\d';
+-- an array with more elements than a call takes
+SELECT covet.cache_delete_many(array_fill(''::text, ARRAY[16777217]));

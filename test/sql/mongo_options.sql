@@ -105,6 +105,7 @@ ALTER SERVER mongo OPTIONS (uri 'mongodb://user:se@cr/et@host/');
 ALTER SERVER mongo OPTIONS (uri 'user:secret@host');
 ALTER SERVER mongo OPTIONS (uri 'mongodb://host/?tls=true&tlsCertificateKeyFile=/a&tlsCertificateKeyFilePassword=secret');
 ALTER SERVER mongo OPTIONS (uri 'mongodb://host/?authMechanism=GSSAPI&authMechanismProperties=SERVICE_NAME:other');
+ALTER SERVER mongo OPTIONS (uri 'mongodb://host/?w=0');
 ALTER SERVER mongo OPTIONS (uri 'http://host/');
 ALTER SERVER mongo OPTIONS (uri 'mongodb://');
 ALTER SERVER mongo OPTIONS (uri 'mongodb://host/', port '27017');

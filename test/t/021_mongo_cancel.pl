@@ -44,6 +44,8 @@ sub make_server
 make_server('live', $mongo->options);
 make_server('silent', "address '127.0.0.1', port '" . CovetMongo::silent() . "'");
 make_server('full_backlog', "address '127.0.0.1', port '" . CovetMongo::full_backlog() . "'");
+make_server('refused',
+	"address '127.0.0.1', port '" . PostgreSQL::Test::Cluster::get_free_port() . "'");
 make_server('silent_tls', "ssl 'true', address '127.0.0.1', port '" . CovetMongo::silent() . "'");
 
 # Without this the driver would leave the proxy for the address that the
@@ -120,6 +122,7 @@ sub run_cancelled
 check_cancel('server that never answers', q{SELECT covet.mongo_ping('silent')});
 check_cancel('server that never answers, TLS', q{SELECT covet.mongo_ping('silent_tls')});
 check_cancel('full backlog', q{SELECT covet.mongo_ping('full_backlog')});
+check_cancel('waiting to try again', q{SELECT covet.mongo_ping('refused')});
 check_cancel('start of authentication',
 	q{SELECT * FROM covet.mongo_find('stall_saslstart', 'db', 'c')});
 check_cancel('middle of authentication',

@@ -200,6 +200,13 @@ is($node->safe_psql('postgres', q{
 	FROM generate_series(1, 300) i}),
 	'300', 'TLS');
 
+is($node->safe_psql('postgres', q{
+	SELECT covet.mongo_insert_many('tls', 'db', 'large',
+		array_agg(json_build_object('_id', i, 'text', repeat('x', 500000))))
+	FROM generate_series(1, 60) i;
+	SELECT sum(length(d ->> 'text')) FROM covet.mongo_find('tls', 'db', 'large') d}),
+	"60\n30000000", 'TLS with messages that take many writes and reads');
+
 # Each statement of this loop makes a connection of its own.
 $node->safe_psql('postgres', q{ALTER SERVER tls OPTIONS (ADD keep_connections 'false')});
 my $loop = join "\n",
