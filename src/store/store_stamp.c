@@ -77,10 +77,15 @@ covet_stamp_read(StampReader *reader, int slot)
 		covet_store_open(&reader->table, TABLE_CACHE_STAMP, AccessShareLock);
 		covet_store_search(&reader->table, 0);
 		reader->open = true;
+		reader->last_slot = -1;
 	}
-	if (!covet_store_find(&reader->table, &key, 1))
-		return 0;
-	return DatumGetInt64(covet_store_get(&reader->table, STAMP_STAMP, &isnull));
+	if (slot != reader->last_slot)
+	{
+		reader->last_slot = slot;
+		reader->last_stamp = covet_store_find(&reader->table, &key, 1)
+			? DatumGetInt64(covet_store_get(&reader->table, STAMP_STAMP, &isnull)) : 0;
+	}
+	return reader->last_stamp;
 }
 
 /*

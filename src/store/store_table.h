@@ -105,10 +105,15 @@ extern void covet_store_lock_word(StoreLockSpace space, const text *word,
  * in store_stamp.c: when namespaces and tags were last cleared
  * ------------------------------------------------------------------------ */
 
-/* Reads stamps; the last one read is remembered.  Closed by its user. */
+/*
+ * Reads stamps with one snapshot; remembers the last one, for batches that ask
+ * for their namespace's at each key.  Starts zeroed, closed by its user.
+ */
 typedef struct StampReader
 {
 	bool		open;
+	int			last_slot;
+	int64		last_stamp;
 	StoreTable	table;
 } StampReader;
 
