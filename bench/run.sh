@@ -138,6 +138,11 @@ stop_servers()
 		# The number may be another process's by now.
 		if [ -n "$pid" ] && tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | grep -qF -- "$name"; then
 			kill "$pid" 2>/dev/null || true
+			# It removes files of its own: the folder goes after it has gone.
+			for _ in {1..50}; do
+				[ -e "/proc/$pid" ] || break
+				sleep 0.1
+			done
 		fi
 	done
 	if [ -s "$dir/sockets" ]; then
