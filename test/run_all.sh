@@ -173,7 +173,7 @@ work=$scratch/tree
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 mkdir "$work"
-for part in Makefile covet.control sql src expected test bench; do
+for part in Makefile covet.control sql src expected test bench docs README.md; do
 	[ ! -e "$part" ] || cp -R "$part" "$work"
 done
 find "$work/src" \( -name '*.o' -o -name '*.bc' \) -delete
