@@ -966,6 +966,11 @@ open_socket(SocketStream *s)
 /*
  * The driver wants a stream to a host: find its addresses, start connecting
  * to the first, and return.  user_data is the MongoNet.
+ *
+ * What fails here is told as a stream that has failed, never as no stream at
+ * all: when the host is one that a member of a replica set has just announced,
+ * the driver asks with the lock on its topology held and, getting none, takes
+ * that lock again, so the backend would wait for itself for ever.
  */
 mongoc_stream_t *
 covet_mongo_stream_initiate(const mongoc_uri_t *uri, const mongoc_host_list_t *host,
@@ -985,13 +990,11 @@ covet_mongo_stream_initiate(const mongoc_uri_t *uri, const mongoc_host_list_t *h
 
 	if (!covet_mongo_net_stop(net))
 		s->naddresses = covet_mongo_resolve(net, host, s->addresses);
-	if (s->naddresses > 0 && open_socket(s))
-		result = net->tls ? wrap_in_tls(s) : (mongoc_stream_t *) s;
+	if (s->naddresses > 0 && open_socket(s) && net->tls)
+		result = wrap_in_tls(s);
 	if (result == NULL)
-	{
-		bson_set_error(error, MONGOC_ERROR_STREAM, MONGOC_ERROR_STREAM_CONNECT,
-					   "%s", net->cancelled ? "cancelled" : net->text);
-		socket_destroy((mongoc_stream_t *) s);
-	}
+		result = (mongoc_stream_t *) s;
+	if (s->fd < 0)
+		s->failed = true;
 	return result;
 }

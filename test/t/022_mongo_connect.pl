@@ -232,6 +232,14 @@ foreach my $case (
 }
 like($text, qr/DETAIL/, 'a refusal by the network is told as such');
 
+# A member of a replica set may announce hosts that nobody knows: an error, and
+# in time.
+make_server('astray', "uri 'mongodb://127.0.0.1:" . CovetMongo::fake_member('nowhere.invalid:27017')
+	  . "/?replicaSet=rs', server_selection_timeout '500ms', connect_timeout '300ms'");
+($state, $text) = failure(ping('astray'));
+is($state, '08001', 'an announced host that does not exist');
+like($text, qr/nowhere\.invalid/, 'and its name');
+
 # ----------
 # Changes of options reach backends that are connected
 # ----------

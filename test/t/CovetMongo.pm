@@ -317,10 +317,26 @@ sub count_commands
 # cluster, and so stands for one of several seeds.
 sub fake_mongos
 {
+	return fake_server(ismaster => 'true', isWritablePrimary => 'true', msg => 'isdbgrid');
+}
+
+# The same like a member of the replica set "rs", which announces another host
+# as its only one.
+sub fake_member
+{
+	my ($host) = @_;
+
+	return fake_server(ismaster => 'false', isWritablePrimary => 'false',
+		secondary => 'true', setName => 'rs', me => $host, primary => $host,
+		hosts => \[$host]);
+}
+
+sub fake_server
+{
 	my $listener = listen_somewhere(SOMAXCONN);
 	my $reply = document(
-		ismaster => 'true', isWritablePrimary => 'true', helloOk => 'true',
-		msg => 'isdbgrid', maxBsonObjectSize => 16777216,
+		@_,
+		helloOk => 'true', maxBsonObjectSize => 16777216,
 		maxMessageSizeBytes => 48000000, maxWriteBatchSize => 100000,
 		minWireVersion => 0, maxWireVersion => 17, ok => 'double 1');
 
