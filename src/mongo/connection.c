@@ -293,8 +293,9 @@ new_connection(ForeignServer *server, UserMapping *mapping)
 													 ObjectIdGetDatum(mapping->umid));
 	strlcpy(connection->server_name, server->servername, NAMEDATALEN);
 	dlist_init(&connection->cursors);
-	connection->net.unix_sockets = superuser_arg(server->owner);
 	covet_mongo_uri_build(connection, server->options, mapping->options);
+	if (superuser_arg(server->owner))
+		connection->net.unix_hosts = mongoc_uri_get_hosts(connection->uri);
 	check_plain(connection, server);
 	MemoryContextSwitchTo(old);
 

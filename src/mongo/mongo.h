@@ -48,7 +48,7 @@ typedef struct MongoNet
 {
 	/* set by the connection before the client exists */
 	bool		tls;
-	bool		unix_sockets;	/* the server's owner may use them */
+	const mongoc_host_list_t *unix_hosts;	/* whose unix sockets may be used, or NULL */
 	int			connect_timeout;	/* ms */
 	mongoc_ssl_opt_t ssl;
 
