@@ -263,6 +263,14 @@ is($state, '08001', 'a unix socket that a superuser named');
 ok(IO::Select->new($socket)->can_read(0), 'is connected to');
 
 # ----------
+# A batch that cannot be read to its end is an error and not a shorter result
+# ----------
+
+make_server('truncated', "address '127.0.0.1', port '" . CovetMongo::fake_truncated() . "'");
+($state, $text) = failure(find('truncated'));
+is($state, 'XX001', 'a truncated batch');
+
+# ----------
 # Changes of options reach backends that are connected
 # ----------
 

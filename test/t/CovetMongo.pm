@@ -129,13 +129,16 @@ sub command
 
 # ----------
 # BSON, as much as the tests need: a document is a list of keys and values;
-# values are strings, integers, [document], \@array
+# values are strings, integers, [document], \@array, and \"bytes" as they are, type
+# first
 # ----------
 
 sub element
 {
 	my ($key, $value) = @_;
 
+	return substr($$value, 0, 1) . "$key\0" . substr($$value, 1)
+	  if ref $value eq 'SCALAR';
 	return "\x04$key\0" . document(map { ($_ => $$value->[$_]) } 0 .. $#$$value)
 	  if ref $value eq 'REF';
 	return "\x03$key\0" . document(@$value) if ref $value eq 'ARRAY';
@@ -329,6 +332,21 @@ sub fake_member
 	return fake_server(ismaster => 'false', isWritablePrimary => 'false',
 		secondary => 'true', setName => 'rs', me => $host, primary => $host,
 		hosts => \[$host]);
+}
+
+# The same, answering each find with one batch that holds a good document and
+# then one that claims more bytes than there are.
+sub fake_truncated
+{
+	my $good = document(_id => 1);
+	my $bad = pack('V', 5000) . substr($good, 4);
+	my $batch = "\x030\0$good\x031\0$bad\0";
+
+	return fake_server(ismaster => 'true', isWritablePrimary => 'true',
+		cursor => [
+			id => \("\x12" . pack('q<', 0)),
+			ns => 'db.c',
+			firstBatch => \("\x04" . pack('V', 4 + length $batch) . $batch) ]);
 }
 
 sub fake_server
