@@ -969,3 +969,21 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION covet.revoke_usage(regrole, text) IS 'Takes back what grant_usage gave.';
 REVOKE EXECUTE ON FUNCTION covet.revoke_usage(regrole, text) FROM PUBLIC;
+
+-- Default privileges of the database must not open the private tables.
+DO $$
+DECLARE
+	g record;
+BEGIN
+	FOR g IN
+		SELECT DISTINCT c.oid::regclass AS private_table,
+			CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END AS grantee
+		FROM pg_class c, LATERAL aclexplode(c.relacl) a
+		WHERE c.relnamespace = 'covet'::regnamespace
+			AND c.relkind = 'r'
+			AND a.grantee <> c.relowner
+	LOOP
+		EXECUTE format('REVOKE ALL ON TABLE %s FROM %s', g.private_table, g.grantee);
+	END LOOP;
+END
+$$;

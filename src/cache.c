@@ -16,6 +16,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "base/args.h"
@@ -198,6 +199,7 @@ typedef struct ReadResult
 	ValueKind	wanted;
 	Datum	   *values;
 	bool	   *nulls;
+	Size		size;			/* bytes of all values so far */
 } ReadResult;
 
 static void
@@ -207,6 +209,14 @@ receive_value(const CacheEntry *entry, int index, void *arg)
 
 	result->values[index] = covet_value_decode(entry->frame, result->wanted);
 	result->nulls[index] = false;
+
+	/* No array can hold more, so do not fill the memory first. */
+	result->size += VARSIZE_ANY(DatumGetPointer(result->values[index]));
+	if (result->size > MaxAllocSize)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("values are too large for one array"),
+				 errdetail("Together they have more than %zu bytes.", (Size) MaxAllocSize)));
 }
 
 static Datum
@@ -215,7 +225,7 @@ cache_get(FunctionCallInfo fcinfo, ValueKind wanted)
 	CacheNamespace ns;
 	Datum		value = (Datum) 0;
 	bool		isnull = true;
-	ReadResult	result = {wanted, &value, &isnull};
+	ReadResult	result = {.wanted = wanted,.values = &value,.nulls = &isnull};
 	text	   *key;
 
 	if (begin_read(fcinfo, 1, &ns) && (key = key_to_find(fcinfo, 0)) != NULL)
@@ -308,6 +318,7 @@ typedef struct EntryRows
 {
 	ReturnSetInfo *rsinfo;
 	bool		with_values;
+	MemoryContext context;		/* of one row, reset before the next */
 } EntryRows;
 
 static void
@@ -317,7 +328,13 @@ receive_entry(const CacheEntry *entry, int index, void *arg)
 	FrameInfo	info;
 	Datum		values[9];
 	bool		nulls[9] = {0};
+	MemoryContext old;
 
+	if (rows->context == NULL)
+		rows->context = AllocSetContextCreate(CurrentMemoryContext, "covet cache entry",
+											  ALLOCSET_DEFAULT_SIZES);
+	MemoryContextReset(rows->context);
+	old = MemoryContextSwitchTo(rows->context);
 	covet_frame_info(entry->frame, &info);
 	values[0] = PointerGetDatum(entry->key);
 	nulls[1] = !rows->with_values;
@@ -332,6 +349,7 @@ receive_entry(const CacheEntry *entry, int index, void *arg)
 	nulls[8] = entry->tags == NULL;
 	values[8] = PointerGetDatum(entry->tags);
 	tuplestore_putvalues(rows->rsinfo->setResult, rows->rsinfo->setDesc, values, nulls);
+	MemoryContextSwitchTo(old);
 }
 
 static int
@@ -345,7 +363,7 @@ Datum
 covet_cache_entries(PG_FUNCTION_ARGS)
 {
 	CacheNamespace ns;
-	EntryRows	rows = {(ReturnSetInfo *) fcinfo->resultinfo, true};
+	EntryRows	rows = {.rsinfo = (ReturnSetInfo *) fcinfo->resultinfo,.with_values = true};
 	bool		exists = begin_read(fcinfo, 1, &ns);
 	int			count;
 	int			distinct = 0;
@@ -376,7 +394,7 @@ Datum
 covet_cache_scan(PG_FUNCTION_ARGS)
 {
 	CacheNamespace ns;
-	EntryRows	rows = {(ReturnSetInfo *) fcinfo->resultinfo, false};
+	EntryRows	rows = {.rsinfo = (ReturnSetInfo *) fcinfo->resultinfo};
 	bool		exists = begin_read(fcinfo, 3, &ns);
 	text	   *prefix = COVET_ARG_TEXT(0);
 	int			max_entries = PG_ARGISNULL(2) ? 0 : PG_GETARG_INT32(2);

@@ -14,6 +14,7 @@
 #include "utils/builtins.h"
 #include "utils/inet.h"
 #include "utils/jsonb.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
@@ -325,6 +326,7 @@ covet_session_get_many(PG_FUNCTION_ARGS)
 	bool	   *nulls;
 	int			count;
 	int			lower_bound = 1;
+	Size		size = 0;
 
 	covet_require_stateful(fcinfo);
 	if (PG_ARGISNULL(0))
@@ -339,8 +341,18 @@ covet_session_get_many(PG_FUNCTION_ARGS)
 	for (int i = 0; i < count; i++)
 	{
 		nulls[i] = frames[i] == NULL || !is_jsonb_frame(frames[i]);
-		if (!nulls[i])
-			values[i] = JsonbPGetDatum(frame_jsonb(frames[i]));
+		if (nulls[i])
+			continue;
+		values[i] = JsonbPGetDatum(frame_jsonb(frames[i]));
+		pfree(frames[i]);
+
+		/* No array can hold more, so do not fill the memory first. */
+		size += VARSIZE(DatumGetPointer(values[i]));
+		if (size > MaxAllocSize)
+			ereport(ERROR,
+					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+					 errmsg("session data is too large for one array"),
+					 errdetail("Together it has more than %zu bytes.", (Size) MaxAllocSize)));
 	}
 	PG_RETURN_ARRAYTYPE_P(construct_md_array(values, nulls, 1, &count, &lower_bound,
 											 JSONBOID, -1, false, TYPALIGN_INT));

@@ -115,14 +115,24 @@ same_prefix(const uint8 *a, const uint8 *b, int bits)
 	return rest == 0 || ((a[whole] ^ b[whole]) >> (8 - rest)) == 0;
 }
 
-/* Is this an address of 169.254.0.0/16 or fe80::/10? */
+/*
+ * Is this an address of 169.254.0.0/16 or fe80::/10?  Also when the former
+ * stands at the end of one that is translated to IPv4 on its way (NAT64,
+ * 64:ff9b::/96) or once was (::/96).
+ */
 static bool
 is_link_local(int family, const uint8 *bytes)
 {
 	static const uint8 v4[] = {169, 254};
 	static const uint8 v6[] = {0xfe, 0x80};
+	static const uint8 nat64[12] = {0x00, 0x64, 0xff, 0x9b};
+	static const uint8 compatible[12] = {0};
 
-	return family == AF_INET ? same_prefix(bytes, v4, 16) : same_prefix(bytes, v6, 10);
+	if (family == AF_INET)
+		return same_prefix(bytes, v4, 16);
+	if (same_prefix(bytes, nat64, 96) || same_prefix(bytes, compatible, 96))
+		return same_prefix(bytes + 12, v4, 16);
+	return same_prefix(bytes, v6, 10);
 }
 
 /* Does "10.0.0.0/8", "::1" or the like contain the address? */
@@ -257,16 +267,25 @@ add_address(MongoNet *net, const char *host, const struct sockaddr *addr,
 	return count + 1;
 }
 
+/*
+ * A unix socket counts only when a superuser's options name it: the members a
+ * replica set announces must not lead to whatever listens on this machine.
+ */
 static int
 unix_address(MongoNet *net, const char *path, MongoAddress *address)
 {
 	struct sockaddr_un *addr = (struct sockaddr_un *) &address->addr;
 
-	if (!net->unix_sockets)
+	const mongoc_host_list_t *named = net->unix_hosts;
+
+	while (named && strcmp(named->host, path) != 0)
+		named = named->next;
+	if (named == NULL)
 	{
 		net->refused = true;
 		snprintf(net->text, sizeof(net->text),
-				 "Only a superuser's server may use the unix socket \"%s\".", path);
+				 "Only a superuser's server whose options name it may use the unix socket \"%s\".",
+				 path);
 		return 0;
 	}
 	memset(addr, 0, sizeof(*addr));

@@ -80,6 +80,35 @@ command_started_cb(const mongoc_apm_command_started_t *event)
 		connection->sent = true;
 }
 
+/*
+ * The driver takes a batch that cannot be read to its end for one that has
+ * ended, and so would a query.  Walk over its documents, not into them.
+ */
+static void
+command_succeeded_cb(const mongoc_apm_command_succeeded_t *event)
+{
+	MongoConnection *connection = mongoc_apm_command_succeeded_get_context(event);
+	bson_iter_t iter;
+	bson_iter_t cursor;
+	bson_iter_t batch;
+
+	if (!bson_iter_init_find(&iter, mongoc_apm_command_succeeded_get_reply(event), "cursor") ||
+		!BSON_ITER_HOLDS_DOCUMENT(&iter) || !bson_iter_recurse(&iter, &cursor))
+		return;
+	while (bson_iter_next(&cursor))
+	{
+		if (!BSON_ITER_HOLDS_ARRAY(&cursor) || !bson_iter_recurse(&cursor, &batch))
+			continue;
+		while (bson_iter_next(&batch))
+		{
+			if (!BSON_ITER_HOLDS_DOCUMENT(&batch))
+				connection->malformed = true;
+		}
+		if (batch.err_off != 0)
+			connection->malformed = true;
+	}
+}
+
 #if MONGO_HAS_USLEEP_IMPL
 static void
 usleep_cb(int64_t usec, void *user_data)
@@ -107,6 +136,7 @@ make_client(MongoConnection *connection)
 	mongoc_client_set_error_api(connection->client, MONGOC_ERROR_API_VERSION_2);
 	callbacks = mongoc_apm_callbacks_new();
 	mongoc_apm_set_command_started_cb(callbacks, command_started_cb);
+	mongoc_apm_set_command_succeeded_cb(callbacks, command_succeeded_cb);
 	mongoc_client_set_apm_callbacks(connection->client, callbacks, connection);
 	mongoc_apm_callbacks_destroy(callbacks);
 	/* The driver reads the certificate's subject for X.509 from here. */
@@ -295,8 +325,9 @@ new_connection(ForeignServer *server, UserMapping *mapping)
 	strlcpy(connection->server_name, server->servername, NAMEDATALEN);
 	dlist_init(&connection->cursors);
 	dlist_init(&connection->net.streams);
-	connection->net.unix_sockets = superuser_arg(server->owner);
 	covet_mongo_uri_build(connection, server->options, mapping->options);
+	if (superuser_arg(server->owner))
+		connection->net.unix_hosts = mongoc_uri_get_hosts(connection->uri);
 	check_plain(connection, server);
 	MemoryContextSwitchTo(old);
 

@@ -193,8 +193,13 @@ fetch(MongoCursor *cursor, const bson_t **doc, bson_t *reply, bson_error_t *erro
 {
 	const bson_t *error_reply = NULL;
 
+	cursor->connection->malformed = false;
 	if (mongoc_cursor_next(cursor->handle, doc))
+	{
+		cursor->malformed |= cursor->connection->malformed;
 		return true;
+	}
+	cursor->malformed |= cursor->connection->malformed;
 	*doc = NULL;
 	cursor->exhausted = true;
 	if (mongoc_cursor_error_document(cursor->handle, error, &error_reply) &&
@@ -255,6 +260,18 @@ covet_mongo_cursor_open(MongoConnection *connection, const char *database,
 	return cursor;
 }
 
+/* No document is left: was that all of them? */
+static void
+check_complete(MongoCursor *cursor)
+{
+	if (cursor->malformed)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("reply of MongoDB server \"%s\" is corrupt",
+						cursor->connection->server_name),
+				 errdetail("A batch of documents cannot be read to its end.")));
+}
+
 static void
 raise_client_gone(MongoCursor *cursor)
 {
@@ -297,7 +314,10 @@ covet_mongo_cursor_next(MongoCursor *cursor)
 		return doc;
 	}
 	if (cursor->exhausted)
+	{
+		check_complete(cursor);
 		return NULL;
+	}
 
 	CHECK_FOR_INTERRUPTS();
 	bson_init(&local);
@@ -307,6 +327,8 @@ covet_mongo_cursor_next(MongoCursor *cursor)
 	if (doc != NULL || error.domain == 0)
 	{
 		bson_destroy(&local);
+		if (doc == NULL)
+			check_complete(cursor);
 		return doc;
 	}
 	reply = bson_copy(&local);

@@ -48,7 +48,7 @@ typedef struct MongoNet
 {
 	/* set by the connection before the client exists */
 	bool		tls;
-	bool		unix_sockets;	/* the server's owner may use them */
+	const mongoc_host_list_t *unix_hosts;	/* whose unix sockets may be used, or NULL */
 	int			connect_timeout;	/* ms */
 	mongoc_ssl_opt_t ssl;
 
@@ -78,6 +78,7 @@ typedef struct MongoConnection
 	bool		keep;			/* option keep_connections */
 	bool		fresh;			/* the client has not answered yet */
 	bool		sent;			/* the operation's command went out */
+	bool		malformed;		/* a batch ended in the middle of a document */
 	int			selection_timeout;	/* ms */
 	int			fetch_size;		/* documents in a batch, 0: MongoDB's choice */
 	char		server_name[NAMEDATALEN];
@@ -97,6 +98,7 @@ typedef struct MongoCursor
 	mongoc_cursor_t *handle;	/* NULL once the client is gone */
 	const bson_t *pending;		/* fetched when opening, not yet delivered */
 	bool		exhausted;
+	bool		malformed;		/* a batch of it could not be read to its end */
 	char	   *database;
 	char	   *collection_name;
 	MemoryContextCallback callback;

@@ -358,7 +358,8 @@ check_number(const MongoOption *option, const char *value)
 static void
 check_host(const char *value, bool privileged, const char *hint)
 {
-	if (strchr(value, '/') && !privileged)
+	/* The driver takes it as it stands in a URI, so a slash may be escaped. */
+	if ((strchr(value, '/') || strcasestr(value, "%2f")) && !privileged)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("only superusers may use a unix socket as address"),

@@ -778,6 +778,11 @@ open_socket(SocketStream *s)
 /*
  * The driver wants a stream to a host: find its addresses, start connecting
  * to the first, and return.  user_data is the MongoNet.
+ *
+ * What fails here is told as a stream that has failed, never as no stream at
+ * all: when the host is one that a member of a replica set has just announced,
+ * the driver asks with the lock on its topology held and, getting none, takes
+ * that lock again, so the backend would wait for itself for ever.
  */
 mongoc_stream_t *
 covet_mongo_stream_initiate(const mongoc_uri_t *uri, const mongoc_host_list_t *host,
@@ -802,9 +807,10 @@ covet_mongo_stream_initiate(const mongoc_uri_t *uri, const mongoc_host_list_t *h
 		result = net->tls ? wrap_in_tls(s) : (mongoc_stream_t *) s;
 	if (result == NULL)
 	{
-		bson_set_error(error, MONGOC_ERROR_STREAM, MONGOC_ERROR_STREAM_CONNECT,
-					   "%s", net->cancelled ? "cancelled" : net->text);
-		socket_destroy((mongoc_stream_t *) s);
+		/* Nothing may ever go through this one, least of all without TLS. */
+		close_socket(s);
+		s->failed = true;
+		result = (mongoc_stream_t *) s;
 	}
 	return result;
 }

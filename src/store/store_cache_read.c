@@ -138,6 +138,16 @@ get_entry(StoreTable *table, CacheEntry *entry)
 	entry->tags = isnull ? NULL : DatumGetArrayTypeP(value);
 }
 
+/* Give back what get_entry had to fetch from out of line. */
+static void
+release_entry(StoreTable *table, CacheEntry *entry)
+{
+	bool		isnull;
+
+	if (PointerGetDatum(entry->frame) != slot_getattr(table->slot, CACHE_VALUE, &isnull))
+		pfree((void *) entry->frame);
+}
+
 /* Has so much of an idle time passed that this read should be kept? */
 static bool
 touch_due(StoreTable *table, TimestampTz now)
@@ -209,6 +219,7 @@ covet_cache_read(const CacheNamespace *ns, text **keys, int count, bool seen,
 		}
 		get_entry(&table, &entry);
 		receive(&entry, i, arg);
+		release_entry(&table, &entry);
 	}
 	covet_stamp_close(&stamps);
 	covet_store_close(&table);
@@ -261,6 +272,7 @@ covet_cache_scan_range(const CacheNamespace *ns, const text *prefix, const text 
 			continue;
 		get_entry(&table, &entry);
 		receive(&entry, count++, arg);
+		release_entry(&table, &entry);
 	}
 	covet_stamp_close(&stamps);
 	covet_store_close(&table);

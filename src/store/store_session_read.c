@@ -14,6 +14,7 @@
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "miscadmin.h"
+#include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
@@ -119,6 +120,7 @@ typedef struct BatchToken
 	int			place;
 } BatchToken;
 
+/* An interrupt is seen here, so that sorting millions can be cancelled. */
 static int
 compare_tokens(const void *a, const void *b)
 {
@@ -129,9 +131,9 @@ compare_tokens(const void *a, const void *b)
 
 /*
  * The data of many sessions, aligned with the tokens, NULL where there is no
- * session and for a NULL token.  Does not count as seen.  Each index is gone
- * through once, in its order: first the tokens, then, for those that are not
- * there, the tokens before a rotation.
+ * session and for a NULL token; raises 54000 for more than 1 GB of it.  Does
+ * not count as seen.  Each index is gone through once, in its order: first the
+ * tokens, then, for those that are not there, the tokens before a rotation.
  */
 bytea **
 covet_store_session_read_many(text **tokens, int count)
@@ -140,6 +142,7 @@ covet_store_session_read_many(text **tokens, int count)
 	bytea	  **result = palloc0(sizeof(bytea *) * Max(count, 1));
 	BatchToken *batch = palloc(sizeof(BatchToken) * Max(count, 1));
 	StoreTable	table;
+	Size		size = 0;
 	int			left = 0;
 
 	for (int i = 0; i < count; i++)
@@ -176,7 +179,17 @@ covet_store_session_read_many(text **tokens, int count)
 				decided = pass == 0;
 				if (covet_session_row_match(&row, &batch[i].hash, now) != MATCH_NONE)
 				{
-					result[batch[i].place] = copy_column(&table, SESSION_DATA);
+					bytea	   *frame = copy_column(&table, SESSION_DATA);
+
+					/* No array can hold more, so do not fill the memory first. */
+					size += VARSIZE(frame);
+					if (size > MaxAllocSize)
+						ereport(ERROR,
+								(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+								 errmsg("data of the sessions is too large for one array"),
+								 errdetail("Together it has more than %zu bytes.",
+										   (Size) MaxAllocSize)));
+					result[batch[i].place] = frame;
 					decided = true;
 				}
 			}

@@ -19,6 +19,11 @@
  *
  * The oids of the tables are cached and dropped by relcache invalidation, so
  * DROP EXTENSION and CREATE EXTENSION are noticed.
+ *
+ * Rows are put into the indexes as those of catalogs are, which knows columns
+ * only.  Where somebody gave one of the tables an index on an expression, or
+ * one with a WHERE, no row is changed in place: an update raises 55000, and a
+ * touch is skipped.
  */
 #include "postgres.h"
 
@@ -56,7 +61,16 @@ static const char *const table_names[NUM_STORE_TABLES] = {
 	[TABLE_TOKEN_SUBJECT] = "_token_subject",
 };
 
+/* What is known of the indexes of a table; forgotten with its oid. */
+typedef enum IndexKind
+{
+	INDEXES_UNKNOWN,
+	INDEXES_PLAIN,				/* columns only */
+	INDEXES_FOREIGN				/* one has an expression or a predicate */
+} IndexKind;
+
 static Oid	relids[NUM_STORE_TABLES];
+static IndexKind index_kinds[NUM_STORE_TABLES];
 static bool callback_registered = false;
 
 /* Did this transaction write to one of the tables? */
@@ -66,8 +80,11 @@ static void
 relcache_callback(Datum arg, Oid relid)
 {
 	for (int i = 0; i < NUM_STORE_TABLES; i++)
-		if (relid == InvalidOid || relids[i] == relid)
+		if (relid == InvalidOid || relids[i] == relid || relids[i] == InvalidOid)
+		{
 			relids[i] = InvalidOid;
+			index_kinds[i] = INDEXES_UNKNOWN;
+		}
 }
 
 /*
@@ -333,6 +350,37 @@ covet_store_lock(StoreTable *table, bool wait)
 	return STORE_GONE;			/* keep the compiler quiet */
 }
 
+/*
+ * Does every index of a table, which is open for writing, hold columns only?
+ * The lock keeps an index that does not from being filled before we look again.
+ */
+static bool
+indexes_are_plain(StoreTable *table)
+{
+	List	   *indexes;
+	ListCell   *cell;
+
+	if (likely(index_kinds[table->id] == INDEXES_PLAIN))
+		return true;
+
+	/* An invalidation that arrives while we look takes this back. */
+	index_kinds[table->id] = INDEXES_PLAIN;
+	indexes = RelationGetIndexList(table->rel);
+	foreach(cell, indexes)
+	{
+		HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(lfirst_oid(cell)));
+
+		if (!HeapTupleIsValid(tuple))
+			continue;
+		if (!heap_attisnull(tuple, Anum_pg_index_indexprs, NULL) ||
+			!heap_attisnull(tuple, Anum_pg_index_indpred, NULL))
+			index_kinds[table->id] = INDEXES_FOREIGN;
+		ReleaseSysCache(tuple);
+	}
+	list_free(indexes);
+	return index_kinds[table->id] == INDEXES_PLAIN;
+}
+
 /* Replace columns of the row in the slot. */
 static void
 replace_columns(StoreTable *table, const AttrNumber *columns,
@@ -367,12 +415,20 @@ replace_columns(StoreTable *table, const AttrNumber *columns,
 
 /*
  * Replace columns of the row in the slot, which is locked.  Seen by this
- * transaction at once.  A search under way keeps its old snapshot.
+ * transaction at once.  A search under way keeps its old snapshot.  Raises
+ * 55000 where the table has an index that is not one of columns.
  */
 void
 covet_store_update(StoreTable *table, const AttrNumber *columns,
 				   const Datum *values, const bool *nulls, int count)
 {
+	if (!indexes_are_plain(table))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table \"covet.%s\" has an index that covet did not make",
+						table_names[table->id]),
+				 errdetail("Indexes with expressions or predicates are not supported on it."),
+				 errhint("Drop that index.")));
 	covet_store_note_write();
 	replace_columns(table, columns, values, nulls, count);
 }
@@ -380,14 +436,15 @@ covet_store_update(StoreTable *table, const AttrNumber *columns,
 /*
  * Set the time the row in the slot, which is locked, was last seen.  The
  * transaction can still be prepared: a read is not a write because it happens
- * to keep this.
+ * to keep this.  Skipped where covet_store_update() would raise an error.
  */
 void
 covet_store_touch(StoreTable *table, AttrNumber column, TimestampTz seen_at)
 {
 	Datum		value = TimestampTzGetDatum(seen_at);
 
-	replace_columns(table, &column, &value, NULL, 1);
+	if (indexes_are_plain(table))
+		replace_columns(table, &column, &value, NULL, 1);
 }
 
 /*

@@ -131,6 +131,7 @@ ALTER SERVER mongo_mine OPTIONS (crl_file '/a');
 ALTER SERVER mongo_mine OPTIONS (weak_cert_validation 'true');
 ALTER SERVER mongo_mine OPTIONS (weak_cert_validation 'false');
 ALTER SERVER mongo_mine OPTIONS (SET address '/tmp/mongodb.sock');
+ALTER SERVER mongo_mine OPTIONS (SET address '%2Ftmp%2Fmongodb.sock');
 ALTER SERVER mongo_mine OPTIONS (DROP address);
 ALTER SERVER mongo_mine OPTIONS (uri 'mongodb://h/?tls=true&tlsCAFile=/a');
 ALTER SERVER mongo_mine OPTIONS (uri 'mongodb://h/?tls=true&tlsCertificateKeyFile=/a');

@@ -7,6 +7,8 @@ use FindBin;
 use lib $FindBin::RealBin;
 
 use CovetMongo;
+use IO::Select;
+use IO::Socket::UNIX;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -240,6 +242,8 @@ make_server('plain', $plain->options("server_selection_timeout '200ms'"));
 make_server('by_name', "address 'localhost', port '$plain->{port}', server_selection_timeout '5s'");
 make_server('link_local', "address '169.254.169.254', server_selection_timeout '200ms', connect_timeout '200ms'");
 make_server('mapped', "address '::ffff:169.254.169.254', server_selection_timeout '200ms', connect_timeout '200ms'");
+make_server('compatible', "address '::169.254.169.254', server_selection_timeout '200ms', connect_timeout '200ms'");
+make_server('translated', "address '64:ff9b::169.254.169.254', server_selection_timeout '200ms', connect_timeout '200ms'");
 
 foreach my $case (
 	[ '*', 'plain', '' ],
@@ -253,6 +257,8 @@ foreach my $case (
 	[ '*.example.com', 'by_name', '42501' ],
 	[ '*', 'link_local', '42501' ],
 	[ '*', 'mapped', '42501' ],
+	[ '*', 'compatible', '42501' ],
+	[ '*', 'translated', '42501' ],
 	[ '*, 169.254.0.0/16', 'link_local', '08001' ])
 {
 	my ($setting, $server, $expected) = @$case;
@@ -261,6 +267,38 @@ foreach my $case (
 	is($state, $expected, "mongo_allowed_hosts '$setting', server $server");
 }
 like($text, qr/DETAIL/, 'a refusal by the network is told as such');
+
+# A member of a replica set may announce hosts that nobody knows: an error, and
+# in time.
+make_server('astray', "uri 'mongodb://127.0.0.1:" . CovetMongo::fake_member('nowhere.invalid:27017')
+	  . "/?replicaSet=rs', server_selection_timeout '500ms', connect_timeout '300ms'");
+($state, $text) = failure(ping('astray'));
+is($state, '08001', 'an announced host that does not exist');
+like($text, qr/nowhere\.invalid/, 'and its name');
+
+# A member of a replica set may announce what it likes: a unix socket only
+# counts when the options themselves name one.
+my $socket_path = "$dir/mongodb-1.sock";
+my $socket = IO::Socket::UNIX->new(Local => $socket_path, Listen => 5) || die "listen: $!";
+
+make_server('announcing', "uri 'mongodb://127.0.0.1:" . CovetMongo::fake_member($socket_path)
+	  . "/?replicaSet=rs', server_selection_timeout '500ms', connect_timeout '300ms'");
+($state, $text) = failure(ping('announcing'));
+is($state, '42501', 'an announced unix socket');
+ok(!IO::Select->new($socket)->can_read(0), 'is not connected to');
+(my $escaped_path = $socket_path) =~ s!/!%2F!g;
+make_server('unix', "uri 'mongodb://$escaped_path/', server_selection_timeout '500ms', connect_timeout '300ms'");
+($state, $text) = failure(ping('unix'));
+is($state, '08001', 'a unix socket that a superuser named');
+ok(IO::Select->new($socket)->can_read(0), 'is connected to');
+
+# ----------
+# A batch that cannot be read to its end is an error and not a shorter result
+# ----------
+
+make_server('truncated', "address '127.0.0.1', port '" . CovetMongo::fake_truncated() . "'");
+($state, $text) = failure(find('truncated'));
+is($state, 'XX001', 'a truncated batch');
 
 # ----------
 # Changes of options reach backends that are connected

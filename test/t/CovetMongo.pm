@@ -146,13 +146,16 @@ sub command
 
 # ----------
 # BSON, as much as the tests need: a document is a list of keys and values;
-# values are strings, integers, [document], \@array
+# values are strings, integers, [document], \@array, and \"bytes" as they are, type
+# first
 # ----------
 
 sub element
 {
 	my ($key, $value) = @_;
 
+	return substr($$value, 0, 1) . "$key\0" . substr($$value, 1)
+	  if ref $value eq 'SCALAR';
 	return "\x04$key\0" . document(map { ($_ => $$value->[$_]) } 0 .. $#$$value)
 	  if ref $value eq 'REF';
 	return "\x03$key\0" . document(@$value) if ref $value eq 'ARRAY';
@@ -353,10 +356,41 @@ sub count_commands
 # cluster, and so stands for one of several seeds.
 sub fake_mongos
 {
+	return fake_server(ismaster => 'true', isWritablePrimary => 'true', msg => 'isdbgrid');
+}
+
+# The same like a member of the replica set "rs", which announces another host
+# as its only one.
+sub fake_member
+{
+	my ($host) = @_;
+
+	return fake_server(ismaster => 'false', isWritablePrimary => 'false',
+		secondary => 'true', setName => 'rs', me => $host, primary => $host,
+		hosts => \[$host]);
+}
+
+# The same, answering each find with one batch that holds a good document and
+# then one that claims more bytes than there are.
+sub fake_truncated
+{
+	my $good = document(_id => 1);
+	my $bad = pack('V', 5000) . substr($good, 4);
+	my $batch = "\x030\0$good\x031\0$bad\0";
+
+	return fake_server(ismaster => 'true', isWritablePrimary => 'true',
+		cursor => [
+			id => \("\x12" . pack('q<', 0)),
+			ns => 'db.c',
+			firstBatch => \("\x04" . pack('V', 4 + length $batch) . $batch) ]);
+}
+
+sub fake_server
+{
 	my $listener = listen_somewhere(SOMAXCONN);
 	my $reply = document(
-		ismaster => 'true', isWritablePrimary => 'true', helloOk => 'true',
-		msg => 'isdbgrid', maxBsonObjectSize => 16777216,
+		@_,
+		helloOk => 'true', maxBsonObjectSize => 16777216,
 		maxMessageSizeBytes => 48000000, maxWriteBatchSize => 100000,
 		minWireVersion => 0, maxWireVersion => 17, ok => 'double 1');
 
