@@ -421,7 +421,7 @@ CREATE UNLOGGED TABLE covet._session (
 	seen_at timestamptz NOT NULL,
 	hard_end timestamptz NOT NULL,		-- end of the lifetime, or of what was saved
 	idle bigint NOT NULL,				-- microseconds
-	previous_until timestamptz,			-- end of the grace of previous_hash
+	previous_until timestamptz,			-- end of the grace of previous_hash, or of an alias
 	ended_until timestamptz,			-- a tombstone until then; NULL: a session
 	session_id uuid NOT NULL UNIQUE,
 	saved boolean NOT NULL,				-- ends at hard_end whenever it was seen
@@ -430,7 +430,9 @@ CREATE UNLOGGED TABLE covet._session (
 	user_id text COLLATE "C",
 	ip inet,
 	data bytea,							-- a frame; NULL in tombstones
-	user_agent text
+	user_agent text,
+	alias_of uuid						-- of a tombstone: session_id that its token still
+										-- names until previous_until
 ) WITH (fillfactor = 70, vacuum_truncate = off,
 		autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000,
 		autovacuum_vacuum_insert_scale_factor = 0.2,
@@ -448,7 +450,7 @@ CREATE TABLE covet._session_logged (
 	seen_at timestamptz NOT NULL,
 	hard_end timestamptz NOT NULL,		-- end of the lifetime, or of what was saved
 	idle bigint NOT NULL,				-- microseconds
-	previous_until timestamptz,			-- end of the grace of previous_hash
+	previous_until timestamptz,			-- end of the grace of previous_hash, or of an alias
 	ended_until timestamptz,			-- a tombstone until then; NULL: a session
 	session_id uuid NOT NULL UNIQUE,
 	saved boolean NOT NULL,				-- ends at hard_end whenever it was seen
@@ -457,7 +459,9 @@ CREATE TABLE covet._session_logged (
 	user_id text COLLATE "C",
 	ip inet,
 	data bytea,							-- a frame; NULL in tombstones
-	user_agent text
+	user_agent text,
+	alias_of uuid						-- of a tombstone: session_id that its token still
+										-- names until previous_until
 ) WITH (fillfactor = 70, vacuum_truncate = off,
 		autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000,
 		autovacuum_vacuum_insert_scale_factor = 0.2,

@@ -45,10 +45,10 @@ covet_store_session_delete(const text *token)
 
 /*
  * End the row in the slot if, once locked, it is a live session of "user_id"
- * (any when NULL) that does not go by "keep" (none when NULL).
+ * (any when NULL) and not the one with session_id "keep" (none when NULL).
  */
 static bool
-end_found(StoreTable *table, const text *user_id, const TokenHash *keep)
+end_found(StoreTable *table, const text *user_id, const pg_uuid_t *keep)
 {
 	TimestampTz now = covet_now();
 	SessionRow	row;
@@ -63,7 +63,7 @@ end_found(StoreTable *table, const text *user_id, const TokenHash *keep)
 	covet_session_row_load(table, &row);
 	if (!covet_session_row_live(&row, now) ||
 		(user_id != NULL && !covet_session_row_is_user(table, user_id)) ||
-		(keep != NULL && covet_session_row_match(&row, keep, now) != MATCH_NONE))
+		(keep != NULL && memcmp(keep, &row.session_id, sizeof(pg_uuid_t)) == 0))
 		return false;
 	covet_session_row_end(table, now);
 	return true;
@@ -96,18 +96,24 @@ covet_store_session_revoke_user(const text *user_id, const text *keep_token)
 {
 	Datum		key = PointerGetDatum(user_id);
 	StoreTable	table;
-	TokenHash	keep;
+	SessionRow	kept;
+	bool		keeps = false;
 	int64		count = 0;
 
-	if (keep_token != NULL)
-		covet_session_row_hash(keep_token, &keep);
 	covet_session_row_open(&table, RowExclusiveLock);
 	covet_store_lock_word(LOCK_USER, user_id, ExclusiveLock);
+	if (keep_token != NULL)
+	{
+		TokenHash	hash;
+
+		covet_session_row_hash(keep_token, &hash);
+		keeps = covet_session_row_find(&table, &hash, covet_now(), &kept) != MATCH_NONE;
+	}
 	covet_store_search(&table, SESSION_USER_ID);
 	for (bool found = covet_store_find(&table, &key, 1); found; found = covet_store_next(&table))
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (end_found(&table, user_id, keep_token != NULL ? &keep : NULL))
+		if (end_found(&table, user_id, keeps ? &kept.session_id : NULL))
 			count++;
 	}
 	covet_store_close(&table);

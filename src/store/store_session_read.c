@@ -130,10 +130,28 @@ compare_tokens(const void *a, const void *b)
 }
 
 /*
+ * A copy of the data of the session in the slot, adding to *size.  Raises
+ * 54000 once that is more than an array can hold, before the memory is full.
+ */
+static bytea *
+copy_data(StoreTable *table, Size *size)
+{
+	bytea	   *frame = copy_column(table, SESSION_DATA);
+
+	*size += VARSIZE(frame);
+	if (*size > MaxAllocSize)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("data of the sessions is too large for one array"),
+				 errdetail("Together it has more than %zu bytes.", (Size) MaxAllocSize)));
+	return frame;
+}
+
+/*
  * The data of many sessions, aligned with the tokens, NULL where there is no
  * session and for a NULL token; raises 54000 for more than 1 GB of it.  Does
- * not count as seen.  Each index is gone through once, in its order: first the
- * tokens, then, for those that are not there, the tokens before a rotation.
+ * not count as seen.  The primary key is gone through once, in its order; only
+ * tokens that it does not know, and aliases, are then looked for one by one.
  */
 bytea **
 covet_store_session_read_many(text **tokens, int count)
@@ -142,7 +160,9 @@ covet_store_session_read_many(text **tokens, int count)
 	bytea	  **result = palloc0(sizeof(bytea *) * Max(count, 1));
 	BatchToken *batch = palloc(sizeof(BatchToken) * Max(count, 1));
 	StoreTable	table;
+	SessionRow	row;
 	Size		size = 0;
+	int			tried = 0;
 	int			left = 0;
 
 	for (int i = 0; i < count; i++)
@@ -150,52 +170,35 @@ covet_store_session_read_many(text **tokens, int count)
 		CHECK_FOR_INTERRUPTS();
 		if (tokens[i] == NULL)
 			continue;
-		covet_session_row_hash(tokens[i], &batch[left].hash);
-		batch[left++].place = i;
+		covet_session_row_hash(tokens[i], &batch[tried].hash);
+		batch[tried++].place = i;
 	}
-	qsort(batch, left, sizeof(BatchToken), compare_tokens);
+	qsort(batch, tried, sizeof(BatchToken), compare_tokens);
 
 	covet_session_row_open(&table, AccessShareLock);
-	for (int pass = 0; pass < 2 && left > 0; pass++)
+	covet_store_search(&table, 0);
+	for (int i = 0; i < tried; i++)
 	{
-		int			tried = left;
+		Datum		key = PointerGetDatum(&batch[i].hash);
 
-		left = 0;
-		covet_store_search(&table, pass == 0 ? 0 : SESSION_PREVIOUS_HASH);
-		for (int i = 0; i < tried; i++)
+		CHECK_FOR_INTERRUPTS();
+		if (covet_store_find(&table, &key, 1))
 		{
-			Datum		key = PointerGetDatum(&batch[i].hash);
-			bool		found;
-			bool		decided = false;
-
-			CHECK_FOR_INTERRUPTS();
-			for (found = covet_store_find(&table, &key, 1);
-				 found && !decided;
-				 found = pass == 1 && !decided && covet_store_next(&table))
+			covet_session_row_load(&table, &row);
+			if (!row.is_alias)
 			{
-				SessionRow	row;
-
-				covet_session_row_load(&table, &row);
-				decided = pass == 0;
 				if (covet_session_row_match(&row, &batch[i].hash, now) != MATCH_NONE)
-				{
-					bytea	   *frame = copy_column(&table, SESSION_DATA);
-
-					/* No array can hold more, so do not fill the memory first. */
-					size += VARSIZE(frame);
-					if (size > MaxAllocSize)
-						ereport(ERROR,
-								(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-								 errmsg("data of the sessions is too large for one array"),
-								 errdetail("Together it has more than %zu bytes.",
-										   (Size) MaxAllocSize)));
-					result[batch[i].place] = frame;
-					decided = true;
-				}
+					result[batch[i].place] = copy_data(&table, &size);
+				continue;
 			}
-			if (!decided)
-				batch[left++] = batch[i];
 		}
+		batch[left++] = batch[i];
+	}
+	for (int i = 0; i < left; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (covet_session_row_find(&table, &batch[i].hash, now, &row) != MATCH_NONE)
+			result[batch[i].place] = copy_data(&table, &size);
 	}
 	covet_store_close(&table);
 	pfree(batch);

@@ -11,7 +11,9 @@
  *
  * A rotation is an update in place: previous_hash remembers the token before,
  * which works until previous_until (the *grace*) and stays forbidden as an id
- * for covet.session_tombstone more.
+ * for covet.session_tombstone more.  A second rotation within the grace pushes
+ * it out of the row, into a tombstone that is an *alias*: until previous_until
+ * it leads to the session by its session_id.
  *
  * The table in use.  covet._setting names it; each backend keeps the answer
  * until a relcache invalidation of one of the two tables.  Who changes it holds
@@ -218,6 +220,10 @@ covet_session_row_load(StoreTable *table, SessionRow *row)
 	row->session_id = *DatumGetUUIDP(slot_getattr(table->slot, SESSION_SESSION_ID, &isnull));
 	(void) get_hash(table, SESSION_TOKEN_HASH, &row->token_hash);
 	row->has_previous = get_hash(table, SESSION_PREVIOUS_HASH, &row->previous_hash);
+	row->is_alias = row->ended && !slot_attisnull(table->slot, SESSION_ALIAS_OF);
+	if (row->is_alias)
+		row->alias_of = *DatumGetUUIDP(slot_getattr(table->slot, SESSION_ALIAS_OF, &isnull));
+	row->alias_until = 0;
 }
 
 /*
@@ -272,6 +278,22 @@ covet_session_row_match(const SessionRow *row, const TokenHash *hash, TimestampT
 	return MATCH_NONE;
 }
 
+/* Go on from an alias, which *row is, to its session. */
+static SessionMatch
+follow_alias(StoreTable *table, TimestampTz now, SessionRow *row)
+{
+	pg_uuid_t	session_id = row->alias_of;
+	TimestampTz until = row->previous_until;
+	Datum		key = UUIDPGetDatum(&session_id);
+
+	covet_store_search(table, SESSION_SESSION_ID);
+	if (!covet_store_find(table, &key, 1))
+		return MATCH_NONE;
+	covet_session_row_load(table, row);
+	row->alias_until = until;
+	return covet_session_row_live(row, now) ? MATCH_GRACE : MATCH_NONE;
+}
+
 /*
  * Find the live session that a token of this hash names: the row in the slot
  * and in *row.  The primary key is asked first, so a rotation that commits in
@@ -287,6 +309,8 @@ covet_session_row_find(StoreTable *table, const TokenHash *hash, TimestampTz now
 	if (covet_store_find(table, &key, 1))
 	{
 		covet_session_row_load(table, row);
+		if (row->is_alias && row->previous_until > now)
+			return follow_alias(table, now, row);
 		return covet_session_row_match(row, hash, now);
 	}
 
@@ -313,6 +337,7 @@ covet_session_row_lock(StoreTable *table, const TokenHash *hash, TimestampTz *no
 {
 	while (covet_session_row_find(table, hash, *now, row) != MATCH_NONE)
 	{
+		TimestampTz alias_until = row->alias_until;
 		StoreLock	lock = covet_store_lock(table, true);
 
 		*now = covet_now();
@@ -321,7 +346,10 @@ covet_session_row_lock(StoreTable *table, const TokenHash *hash, TimestampTz *no
 			SessionMatch match;
 
 			covet_session_row_load(table, row);
-			match = covet_session_row_match(row, hash, *now);
+			if (alias_until > *now && covet_session_row_live(row, *now))
+				match = MATCH_GRACE;
+			else
+				match = covet_session_row_match(row, hash, *now);
 			if (match != MATCH_NONE)
 				return match;
 		}
@@ -334,13 +362,14 @@ covet_session_row_lock(StoreTable *table, const TokenHash *hash, TimestampTz *no
 
 #define INSERT_INTO(table) \
 	"INSERT INTO covet." table " (version, created_at, seen_at, hard_end, idle," \
-	" ended_until, session_id, saved, token_hash, user_id, ip, data, user_agent)" \
-	" VALUES ($1, $2, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)" \
+	" ended_until, session_id, saved, token_hash, user_id, ip, data, user_agent," \
+	" alias_of, previous_until)" \
+	" VALUES ($1, $2, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)" \
 	" ON CONFLICT DO NOTHING"
 
 #define INSERT_TYPES \
 	{INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, TIMESTAMPTZOID, UUIDOID, \
-	BOOLOID, BYTEAOID, TEXTOID, INETOID, BYTEAOID, TEXTOID}
+	BOOLOID, BYTEAOID, TEXTOID, INETOID, BYTEAOID, TEXTOID, UUIDOID, TIMESTAMPTZOID}
 
 /*
  * Insert a row with a random session_id.  False when its token_hash is there
@@ -351,14 +380,14 @@ bool
 covet_session_row_insert(StoreTableId id, const SessionNew *new)
 {
 	static StorePlan unlogged = {
-		.sql = INSERT_INTO("_session"),.nargs = 12,.argtypes = INSERT_TYPES
+		.sql = INSERT_INTO("_session"),.nargs = 14,.argtypes = INSERT_TYPES
 	};
 	static StorePlan logged = {
-		.sql = INSERT_INTO("_session_logged"),.nargs = 12,.argtypes = INSERT_TYPES
+		.sql = INSERT_INTO("_session_logged"),.nargs = 14,.argtypes = INSERT_TYPES
 	};
 	pg_uuid_t	session_id;
-	char		nulls[13] = "            ";
-	Datum		values[12];
+	char		nulls[15] = "              ";
+	Datum		values[14];
 
 	if (!pg_strong_random(session_id.data, UUID_LEN))
 		ereport(ERROR,
@@ -381,11 +410,14 @@ covet_session_row_insert(StoreTableId id, const SessionNew *new)
 	values[9] = PointerGetDatum(new->ip);
 	values[10] = PointerGetDatum(new->data);
 	values[11] = PointerGetDatum(new->user_agent);
+	values[12] = PointerGetDatum(new->alias_of);
+	values[13] = TimestampTzGetDatum(new->previous_until);
 	if (new->ended_until == 0)
 		nulls[4] = 'n';
-	for (int i = 8; i < 12; i++)
+	for (int i = 8; i < 13; i++)
 		if (DatumGetPointer(values[i]) == NULL)
 			nulls[i] = 'n';
+	nulls[13] = nulls[12];
 
 	return covet_store_execute(id == TABLE_SESSION ? &unlogged : &logged, id,
 							   values, nulls, NULL, NULL, NULL) == 1;

@@ -27,7 +27,8 @@ enum
 	SESSION_USER_ID,
 	SESSION_IP,
 	SESSION_DATA,
-	SESSION_USER_AGENT
+	SESSION_USER_AGENT,
+	SESSION_ALIAS_OF
 };
 
 #define TOKEN_HASH_SIZE		32
@@ -52,7 +53,10 @@ typedef struct SessionRow
 	bool		ended;			/* a tombstone */
 	bool		saved;
 	bool		has_previous;
+	bool		is_alias;		/* a tombstone with alias_of */
+	TimestampTz alias_until;	/* found through an alias that lasts so long; or 0 */
 	pg_uuid_t	session_id;
+	pg_uuid_t	alias_of;
 	TokenHash	token_hash;
 	TokenHash	previous_hash;
 } SessionRow;
@@ -65,6 +69,8 @@ typedef struct SessionNew
 	TimestampTz hard_end;
 	Ttl			idle;
 	TimestampTz ended_until;	/* 0: a session, else a tombstone */
+	const pg_uuid_t *alias_of;	/* of a tombstone, or NULL */
+	TimestampTz previous_until; /* end of the alias */
 	bool		saved;
 	const TokenHash *token_hash;
 	const text *user_id;

@@ -11,8 +11,9 @@
  * A rotation updates its row in place: whoever waits for the row (an end, an
  * update, another rotation) finds the new version when it goes on, so no
  * rotation outlives an end and of two rotations one finds the token gone.  A
- * row remembers one token before: a second rotation ends the grace of the token
- * it pushes out, and leaves a tombstone that keeps it from being saved again.
+ * row remembers one token before: a second rotation leaves a tombstone for the
+ * token it pushes out, which keeps that from being saved again and leads from it
+ * to the session while its grace lasts.
  */
 #include "postgres.h"
 
@@ -263,22 +264,29 @@ covet_store_session_login(const text *token, const SessionSpec *spec, const byte
 
 /*
  * A row is about to forget the token it had before: leave a tombstone for it
- * while that token must not be saved again.
+ * while that token must not be saved again, an alias while its grace lasts.
  */
 static void
 keep_previous(StoreTableId id, const SessionRow *row, TimestampTz now)
 {
-	TimestampTz until = covet_deadline(Min(row->previous_until, now),
+	TimestampTz grace = row->saved ? row->previous_until
+		: Min(row->previous_until, row->hard_end);
+	TimestampTz until = covet_deadline(Min(grace, now),
 									   covet_ttl_from_seconds(covet_session_tombstone));
 	SessionNew	tombstone = {
 		.created_at = now,
 		.hard_end = now,
-		.ended_until = until,
+		.ended_until = Max(until, grace),
 		.token_hash = &row->previous_hash,
 	};
 
-	if (!row->has_previous || until <= now)
+	if (!row->has_previous || tombstone.ended_until <= now)
 		return;
+	if (grace > now)
+	{
+		tombstone.alias_of = &row->session_id;
+		tombstone.previous_until = grace;
+	}
 	tombstone.version = covet_next_version();
 	(void) covet_session_row_insert(id, &tombstone);
 }

@@ -78,7 +78,7 @@ typedef struct StorePlan
 {
 	const char *sql;
 	int			nargs;
-	Oid			argtypes[12];
+	Oid			argtypes[14];
 	SPIPlanPtr	plan;
 } StorePlan;
 

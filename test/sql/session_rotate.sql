@@ -46,7 +46,8 @@ SELECT covet.session_rotate(:'e', '1000 years') AS f \gset
 SELECT previous_until FROM covet._session WHERE token_hash = sha256(:'f'::bytea);
 SELECT covet.session_get(:'e'), covet.session_save(:'e', '{}');
 
--- Rotated again, the token before the last is dead and cannot be saved.
+-- Rotated again, the token before the last dies with its grace and cannot be saved.
+UPDATE covet._session SET previous_until = now() - interval '1 second' WHERE token_hash = sha256(:'d'::bytea);
 SELECT covet.session_get(:'d'), covet.session_save(:'a', '{}') AS a, covet.session_save(:'b', '{}') AS b,
 	covet.session_save(:'c', '{}') AS c, covet.session_save(:'d', '{}') AS d;
 SELECT covet.session_delete(:'f'), covet.session_get(:'e'), covet.session_save(:'e', '{}') AS e, covet.session_save(:'f', '{}') AS f;
@@ -87,3 +88,21 @@ SELECT covet.session_get(:'a'), covet.session_get(:'b');
 -- Twice in one statement: one wins.
 SELECT (covet.session_rotate(:'a') IS NOT NULL)::int + (covet.session_rotate(:'a') IS NOT NULL)::int AS winners;
 SELECT covet.session_revoke_all() > 0 AS ended;
+
+-- Two rotations within the grace of the first: all three tokens work until each one's own grace ends.
+SELECT covet.session_create('{"n": 1}', 'eve') AS a \gset
+SELECT covet.session_rotate(:'a', '1 hour') AS b \gset
+SELECT covet.session_rotate(:'b', '2 hours') AS c \gset
+SELECT covet.session_get(:'a') AS a, covet.session_get(:'b') AS b, covet.session_get(:'c') AS c, covet.session_get_many(ARRAY[:'c', 'x', :'a', :'b']);
+SELECT covet.session_update(:'a', '{"n": 2}') > 0 AS update, covet.session_merge(:'a', '{"m": 1}') > 0 AS merge, covet.session_touch(:'a') > now() AS touch, covet.session_get(:'c');
+SELECT covet.session_rotate(:'a') AS rotate, covet.session_login(:'a', 'eve') AS login, covet.session_save(:'a', '{}') AS save, covet.session_count('eve');
+SELECT covet.session_create('{}', 'eve') IS NOT NULL AS another, covet.session_revoke_user('eve', :'a') AS revoked, covet.session_get(:'c');
+UPDATE covet._session SET previous_until = now() - interval '1 second' WHERE token_hash = sha256(:'a'::bytea);
+SELECT covet.session_get(:'a') AS a, covet.session_delete(:'a') AS delete_a, covet.session_get(:'b') AS b, covet.session_save(:'a', '{}') AS save;
+-- an end by any of them ends all
+SELECT covet.session_rotate(:'c', '1 hour') AS d \gset
+SELECT covet.session_get(:'b') AS b, covet.session_delete(:'b') AS delete_b, covet.session_get(:'c') AS c, covet.session_get(:'d') AS d, covet.session_get_many(ARRAY[:'b', :'c', :'d']);
+-- and no alias outlives the lifetime of its session
+SELECT covet.session_create('{}', max_lifetime => '1 hour') AS a \gset
+SELECT covet.session_rotate(covet.session_rotate(:'a', '1000 years')) AS c \gset
+SELECT previous_until - now() <= '1 hour', ended_until - now() <= '1 hour' FROM covet._session WHERE token_hash = sha256(:'a'::bytea);
