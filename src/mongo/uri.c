@@ -23,8 +23,9 @@
 #define MAX_APP_NAME			128
 
 /*
- * Stands in for the user name while a URI with an authMechanism is parsed: the
- * driver accepts that only with a user, and covet's users are elsewhere.
+ * Stands in for the user name and the password while a URI with an
+ * authMechanism is parsed: the driver accepts that only with them, and covet's
+ * are in the user mapping.
  */
 #define PLACEHOLDER		"covet.placeholder"
 
@@ -83,11 +84,20 @@ has_user_part(const char *value)
 	return memchr(authority, '@', strcspn(authority, "/?")) != NULL;
 }
 
-/* The URI with a user name in it, if the driver will miss one. */
+/* The URI with the credentials in it that the driver would miss. */
 static const char *
 with_placeholder(const char *value)
 {
-	static const char *const mechanisms[] = {"PLAIN", "GSSAPI", "SCRAM-SHA-"};
+	static const struct
+	{
+		const char *name;		/* or how it begins */
+		const char *credentials;
+	}			mechanisms[] =
+	{
+		{"PLAIN", PLACEHOLDER ":" PLACEHOLDER},
+		{"SCRAM-SHA-", PLACEHOLDER ":" PLACEHOLDER},
+		{"GSSAPI", PLACEHOLDER}
+	};
 	const char *authority = strstr(value, "://");
 	const char *option = strcasestr(value, MONGOC_URI_AUTHMECHANISM "=");
 
@@ -96,9 +106,9 @@ with_placeholder(const char *value)
 	option += strlen(MONGOC_URI_AUTHMECHANISM "=");
 	for (int i = 0; i < (int) lengthof(mechanisms); i++)
 	{
-		if (pg_strncasecmp(option, mechanisms[i], strlen(mechanisms[i])) == 0)
+		if (pg_strncasecmp(option, mechanisms[i].name, strlen(mechanisms[i].name)) == 0)
 			return psprintf("%.*s://%s@%s", (int) (authority - value), value,
-							PLACEHOLDER, authority + 3);
+							mechanisms[i].credentials, authority + 3);
 	}
 	return value;
 }
@@ -173,6 +183,13 @@ check_uri_rights(const mongoc_uri_t *uri, const char *value, const char *hint)
 		refuse_right("authMechanism PLAIN without TLS", hint);
 }
 
+/* Is this more than our placeholder? */
+static bool
+is_credential(const char *part)
+{
+	return part != NULL && strcmp(part, PLACEHOLDER) != 0;
+}
+
 /*
  * Check the value of the server option "uri" for somebody who is or is not
  * privileged.  Raises 22023 or 42501.
@@ -181,10 +198,10 @@ void
 covet_mongo_uri_check(const char *value, bool privileged, const char *hint)
 {
 	mongoc_uri_t *uri = covet_mongo_uri_parse(value);
-	const char *username = mongoc_uri_get_username(uri);
 	bson_t		properties;
 
-	if ((username && strcmp(username, PLACEHOLDER) != 0) || mongoc_uri_get_password(uri))
+	if (is_credential(mongoc_uri_get_username(uri)) ||
+		is_credential(mongoc_uri_get_password(uri)))
 		refuse_credentials("a user name or password");
 	if (mongoc_uri_get_option_as_utf8(uri, MONGOC_URI_TLSCERTIFICATEKEYFILEPASSWORD, NULL) ||
 		mongoc_uri_get_option_as_utf8(uri, "sslclientcertificatekeypassword", NULL))
@@ -325,6 +342,11 @@ set_credentials(mongoc_uri_t *uri, List *server, List *mapping)
 				(errcode(ERRCODE_S_R_E_PROHIBITED_SQL_STATEMENT_ATTEMPTED),
 				 errmsg("a user name is required"),
 				 errdetail("The authMechanism of the server needs the option \"username\" of the user mapping.")));
+	if (password == NULL && mongoc_uri_get_password(uri))
+		ereport(ERROR,
+				(errcode(ERRCODE_S_R_E_PROHIBITED_SQL_STATEMENT_ATTEMPTED),
+				 errmsg("a password is required"),
+				 errdetail("The authMechanism of the server needs the option \"password\" of the user mapping.")));
 	if (username && !mongoc_uri_set_username(uri, covet_mongo_to_utf8(username)))
 		set_failed("username");
 	if (password && !mongoc_uri_set_password(uri, covet_mongo_to_utf8(password)))
