@@ -258,3 +258,12 @@ DROP FOREIGN DATA WRAPPER regress_mongo_foreign;
 REVOKE ALL ON FOREIGN DATA WRAPPER covet_mongo FROM regress_mongo_user;
 REVOKE ALL ON FUNCTION covet.mongo_ping(text) FROM regress_mongo_other;
 DROP ROLE regress_mongo_user, regress_mongo_other;
+
+-- An authMechanism needs what the user mapping does not have, before any socket is opened.
+\set VERBOSITY sqlstate
+CREATE SERVER mongo_scram FOREIGN DATA WRAPPER covet_mongo OPTIONS (uri 'mongodb://127.0.0.1:1/?authMechanism=SCRAM-SHA-256');
+CREATE USER MAPPING FOR CURRENT_USER SERVER mongo_scram OPTIONS (username 'somebody');
+SELECT covet.mongo_ping('mongo_scram');
+ALTER USER MAPPING FOR CURRENT_USER SERVER mongo_scram OPTIONS (DROP username);
+SELECT covet.mongo_ping('mongo_scram');
+DROP SERVER mongo_scram CASCADE;
