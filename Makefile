@@ -50,6 +50,9 @@ OBJS = \
 	src/codec/codec_zstd.o \
 	src/codec/frame.o \
 	src/codec/value.o \
+	src/hot/hot_memory.o \
+	src/hot/hot_home.o \
+	src/hot/hot_stamp.o \
 	src/store/store_table.o \
 	src/store/store_plan.o \
 	src/store/store_lock.o \
