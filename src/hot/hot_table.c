@@ -149,10 +149,9 @@ static ShmemRoom room = {
 void
 covet_hot_init(void)
 {
+	covet_hot_home_init();
 	room.locks = count_partitions();
 	covet_shmem_register(&room);
-	covet_hot_home_init();
-	covet_hot_stamp_init();
 }
 
 /*
