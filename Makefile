@@ -50,6 +50,8 @@ OBJS = \
 	src/codec/codec_zstd.o \
 	src/codec/frame.o \
 	src/codec/value.o \
+	src/hot/hot_pending.o \
+	src/hot/hot_publish.o \
 	src/store/store_table.o \
 	src/store/store_plan.o \
 	src/store/store_lock.o \
