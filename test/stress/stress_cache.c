@@ -52,6 +52,8 @@ typedef struct Key
 	_Atomic uint64_t leased;	/* start of the latest lease that was won */
 	_Atomic uint64_t ends_begun;	/* calls that may end what is there */
 	_Atomic uint64_t ends_over;
+	_Atomic uint64_t sets_begun;
+	_Atomic uint64_t sets_over;
 	_Atomic uint64_t solid;		/* ends_begun + 1 when a set that nothing may have
 								 * ended was sent; 0: none */
 } Key;
@@ -309,6 +311,7 @@ settle_set(Effect *effect, Outcome outcome)
 		 outcome == OUTCOME_ACKED ? "acknowledged" : "did not take place");
 	if (v->ttl)
 		ends_over(effect->key);
+	atomic_fetch_add(&key->sets_over, 1);
 }
 
 /* arg: the value that was taken, or 0. */
@@ -358,14 +361,19 @@ acts_at_once(int k)
 	return setup.memory && effect_last(about_key, k) == NULL;
 }
 
-/* A new value for a key, and its effect. */
+/*
+ * A new value for a key, and its effect.  It is solid when no end is under way, and
+ * no other set: that may be from before a clear, and then what it leaves is dead.
+ */
 static Effect *
 set_begin(int k, int ttl, int tags, bool at_once, bool may_be_solid)
 {
 	Key		   *key = &cache->keys[k];
 	uint32_t	id = atomic_fetch_add(&cache->nvalues, 1) + 1;
-	uint64_t	over = atomic_load(&key->ends_over);
-	uint64_t	begun = atomic_load(&key->ends_begun);
+	uint64_t	ends_before = atomic_load(&key->ends_over);
+	uint64_t	sets_before = atomic_load(&key->sets_over);
+	uint64_t	ends = atomic_load(&key->ends_begun);
+	uint64_t	sets = atomic_fetch_add(&key->sets_begun, 1);
 	Value	   *v;
 
 	if (id >= MAX_VALUES)
@@ -382,7 +390,7 @@ set_begin(int k, int ttl, int tags, bool at_once, bool may_be_solid)
 	atomic_fetch_add(&cache->writes, 1);
 	return effect_begin((Effect) {
 		.settle = settle_set,.key = k,.id = id,.at_once = at_once,
-		.arg = may_be_solid && ttl == 0 && begun == over ? begun + 1 : 0
+		.arg = may_be_solid && ttl == 0 && ends == ends_before && sets == sets_before ? ends + 1 : 0
 	});
 }
 
