@@ -40,6 +40,7 @@ MODULE_big = covet
 OBJS = \
 	src/base/args.o \
 	src/base/clock.o \
+	src/base/digest.o \
 	src/base/guc.o \
 	src/base/json_merge.o \
 	src/base/registry.o \
@@ -50,6 +51,8 @@ OBJS = \
 	src/codec/codec_zstd.o \
 	src/codec/frame.o \
 	src/codec/value.o \
+	src/hot/hot_rate.o \
+	src/hot/hot_limit.o \
 	src/store/store_table.o \
 	src/store/store_plan.o \
 	src/store/store_lock.o \
@@ -69,6 +72,7 @@ OBJS = \
 	src/worker/launcher.o \
 	src/worker/worker_stat.o \
 	src/cache.o \
+	src/lock.o \
 	src/session.o \
 	src/token.o \
 	src/covet.o
