@@ -3,7 +3,7 @@
 CREATE FUNCTION pg_temp.f(key text, max_hits integer, period interval, cost integer, at numeric,
 	OUT allowed boolean, OUT remaining integer, OUT retry_after interval, OUT reset_after interval)
 LANGUAGE sql AS $$
-	SELECT * FROM covet._rate_limit_at(key, max_hits, period, cost, '2026-01-01 00:00:00+00'::timestamptz + at * interval '1 s')
+	SELECT * FROM covet._rate_limit_at(key, max_hits, period, cost, '2100-01-01 00:00:00+00'::timestamptz + at * interval '1 s')
 $$;
 SET intervalstyle = postgres;
 
