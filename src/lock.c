@@ -19,8 +19,8 @@
 #include "base/clock.h"
 #include "base/compat.h"
 #include "covet.h"
+#include "hot/hot.h"
 #include "hot/hot_limit.h"
-#include "store/store_table.h"
 
 #define DEFAULT_LOCK_TTL	(30 * USECS_PER_SEC)
 
@@ -39,7 +39,7 @@ static void
 begin_write(const char *what)
 {
 	PreventCommandDuringRecovery(what);
-	covet_store_note_write();
+	covet_pending_note();
 }
 
 PG_FUNCTION_INFO_V1(covet_lock_acquire);
@@ -212,7 +212,7 @@ rate_limit(FunctionCallInfo fcinfo, TimestampTz now)
 		covet_null_not_allowed("cost");
 	PreventCommandDuringRecovery("rate_limit()");
 	if (PG_GETARG_INT32(3) != 0)
-		covet_store_note_write();
+		covet_pending_note();
 
 	covet_limit_key(&key, LIMIT_RATE, name);
 	covet_limit_hit(&key, now, period, PG_GETARG_INT32(1), PG_GETARG_INT32(3), &answer);

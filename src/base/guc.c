@@ -27,6 +27,8 @@ int			covet_sweep_max_interval = 300000;
 int			covet_max_databases = 64;
 int			covet_hot_size = 64 * 1024;
 int			covet_hot_max_value = 512;
+int			covet_debug_commit_ms = 0;
+int			covet_debug_promote_ms = 0;
 
 static char *mongo_allowed_hosts = NULL;
 
@@ -42,6 +44,18 @@ static const struct config_enum_entry limit_policy_options[] = {
 	{NULL, 0, false}
 };
 
+/*
+ * The CacheStorage with a name, or -1.
+ */
+int
+covet_storage_by_name(const char *name)
+{
+	for (const struct config_enum_entry *option = storage_options; option->name != NULL; option++)
+		if (strcmp(option->name, name) == 0)
+			return option->val;
+	return -1;
+}
+
 static bool
 check_default_storage(int *newval, void **extra, GucSource source)
 {
@@ -52,6 +66,31 @@ check_default_storage(int *newval, void **extra, GucSource source)
 		return false;
 	}
 	return true;
+}
+
+/*
+ * Those that tests make a race wide with.
+ */
+static void
+define_debug_delays(void)
+{
+	DefineCustomIntVariable("covet.debug_commit_delay",
+							"Sleeps before a commit takes effect in memory.",
+							NULL,
+							&covet_debug_commit_ms,
+							0, 0, 60000,
+							PGC_SUSET,
+							GUC_UNIT_MS | GUC_NOT_IN_SAMPLE | GUC_NO_SHOW_ALL,
+							NULL, NULL, NULL);
+
+	DefineCustomIntVariable("covet.debug_promote_delay",
+							"Sleeps between the read of a row and its way into memory.",
+							NULL,
+							&covet_debug_promote_ms,
+							0, 0, 60000,
+							PGC_SUSET,
+							GUC_UNIT_MS | GUC_NOT_IN_SAMPLE | GUC_NO_SHOW_ALL,
+							NULL, NULL, NULL);
 }
 
 /*
@@ -192,8 +231,8 @@ covet_guc_init(bool preloading)
 								NULL, NULL, NULL);
 
 		DefineCustomIntVariable("covet.hot_size",
-								"Sets the size of the shared memory for hot entries, locks and limits.",
-								NULL,
+								"Sets the size of the shared memory of the hot tier.",
+								"Locks and rate limits take a sixteenth of it on top.",
 								&covet_hot_size,
 								64 * 1024, 4 * 1024, MAX_KILOBYTES,
 								PGC_POSTMASTER,
@@ -201,5 +240,6 @@ covet_guc_init(bool preloading)
 								NULL, NULL, NULL);
 	}
 
+	define_debug_delays();
 	MarkGUCPrefixReserved("covet");
 }

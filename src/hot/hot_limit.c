@@ -4,9 +4,10 @@
  *
  * Each lock that is held and each rate limit that remembers a hit is one
  * record of 128 bytes.  Their number is fixed at start: a sixteenth of
- * covet.hot_size, 2 GB at most.  A record is never evicted while it is alive,
- * that is until a lock's deadline or until the last hit of a limit is
- * forgotten; what is dead is reused.  A full store raises 53200.
+ * covet.hot_size, on top of it, 2 GB at most.  A record is never evicted while
+ * it is alive, that is until a lock's deadline or until the last hit of a limit
+ * is forgotten; what is dead is reused.  A full store raises 53200; as a key has
+ * its place in one partition, that comes a little before the last record.
  *
  * Layout: the header, the partitions, then for each partition its buckets and
  * its records (numbers count from 1 within the partition; 0 is none).  A record
@@ -103,7 +104,7 @@ partition_size(uint32 nrecords)
 }
 
 /*
- * Bytes of shared memory that the store takes; a part of covet.hot_size.
+ * Bytes of shared memory that the store takes.
  */
 Size
 covet_limit_size(void)
