@@ -40,6 +40,18 @@ static const struct config_enum_entry limit_policy_options[] = {
 	{NULL, 0, false}
 };
 
+/*
+ * The CacheStorage with a name, or -1.
+ */
+int
+covet_storage_by_name(const char *name)
+{
+	for (const struct config_enum_entry *option = storage_options; option->name != NULL; option++)
+		if (strcmp(option->name, name) == 0)
+			return option->val;
+	return -1;
+}
+
 static bool
 check_default_storage(int *newval, void **extra, GucSource source)
 {

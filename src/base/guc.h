@@ -35,6 +35,7 @@ extern PGDLLIMPORT int covet_sweep_min_interval;	/* ms */
 extern PGDLLIMPORT int covet_sweep_max_interval;	/* ms */
 extern PGDLLIMPORT int covet_max_databases;
 
+extern int	covet_storage_by_name(const char *name);
 extern void covet_guc_init(bool preloading);
 
 #endif							/* COVET_GUC_H */
