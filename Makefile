@@ -55,7 +55,6 @@ OBJS = \
 	src/store/store_plan.o \
 	src/store/store_lock.o \
 	src/store/store_namespace.o \
-	src/store/store_stamp.o \
 	src/store/store_cache_read.o \
 	src/store/store_cache_write.o \
 	src/store/store_cache.o \

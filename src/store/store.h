@@ -71,6 +71,7 @@ typedef void (*CacheReceiver) (const CacheEntry *entry, int index, void *arg);
 
 #define CACHE_SEEN		0x01	/* the read counts as seen */
 #define CACHE_VALUES	0x02	/* the receiver wants the values */
+#define CACHE_TAGS		0x04	/* the receiver wants the tags */
 
 /* What a write gives to its entries, beside key and value. */
 typedef struct CacheWrite

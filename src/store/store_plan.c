@@ -20,6 +20,18 @@
 #include "base/compat.h"
 #include "store/store_table.h"
 
+/* Is a plan of ours being executed?  See store_trigger.c. */
+static bool executing = false;
+
+/*
+ * Is the row that is being written, if any, written by a plan of covet?
+ */
+bool
+covet_store_executing(void)
+{
+	return executing;
+}
+
 static Oid
 table_owner(StoreTableId id)
 {
@@ -72,8 +84,17 @@ covet_store_execute(StorePlan *plan, StoreTableId table,
 		plan->plan = prepared;
 	}
 
-	result = SPI_execute_snapshot(plan->plan, values, nulls, GetLatestSnapshot(),
-								  InvalidSnapshot, false, true, 0);
+	executing = true;
+	PG_TRY();
+	{
+		result = SPI_execute_snapshot(plan->plan, values, nulls, GetLatestSnapshot(),
+									  InvalidSnapshot, false, true, 0);
+	}
+	PG_FINALLY();
+	{
+		executing = false;
+	}
+	PG_END_TRY();
 	if (result < 0)
 		elog(ERROR, "SPI_execute_snapshot failed: %s", SPI_result_code_string(result));
 	processed = SPI_processed;

@@ -54,7 +54,6 @@ static const char *const table_names[NUM_STORE_TABLES] = {
 	[TABLE_SETTING] = "_setting",
 	[TABLE_CACHE_NAMESPACE] = "_cache_namespace",
 	[TABLE_CACHE] = "_cache",
-	[TABLE_CACHE_STAMP] = "_cache_stamp",
 	[TABLE_SESSION] = "_session",
 	[TABLE_SESSION_LOGGED] = "_session_logged",
 	[TABLE_TOKEN] = "_token",

@@ -31,6 +31,11 @@
 #include "store/store_session_row.h"
 #include "store/store_table.h"
 
+/* Longer keys than any function writes have no copies. */
+#define HOT_KEY_MAX		(COVET_ISSUER_MAX + 1 + COVET_JTI_MAX)
+
+StaticAssertDecl(HOT_KEY_MAX >= COVET_KEY_MAX, "keys of the cache fit");
+
 /* A key of the hot tier, from one or two columns. */
 typedef struct KeyColumns
 {
@@ -78,7 +83,8 @@ drop_key(const CopiedTable *copied, const KeyColumns *columns, HeapTuple row, Tu
 	HotHome    *home;
 	HotKey		key;
 
-	if (first == NULL || (columns->second != 0 && second == NULL))
+	if (first == NULL || (columns->second != 0 && second == NULL) ||
+		(named && VARSIZE_ANY_EXHDR(first) > COVET_NAMESPACE_MAX))
 		return;
 	home = named
 		? covet_hot_home(HOT_CACHE, VARDATA_ANY(first), VARSIZE_ANY_EXHDR(first), true)
@@ -93,8 +99,11 @@ drop_key(const CopiedTable *copied, const KeyColumns *columns, HeapTuple row, Tu
 		appendStringInfoChar(&bytes, '\0');
 	if (second != NULL)
 		appendBinaryStringInfo(&bytes, VARDATA_ANY(second), VARSIZE_ANY_EXHDR(second));
-	covet_hot_key(&key, home, bytes.data, bytes.len);
-	covet_pending_drop(&key);
+	if (bytes.len <= HOT_KEY_MAX)
+	{
+		covet_hot_key(&key, home, bytes.data, bytes.len);
+		covet_pending_drop(&key);
+	}
 	pfree(bytes.data);
 }
 
