@@ -253,6 +253,7 @@ typedef struct HotWalk
 	uint32		partition;
 	uint32		bucket;			/* next one to copy from */
 	char	   *buffer;			/* palloc'd */
+	Size		size;
 	Size		used;
 	Size		next;
 } HotWalk;
