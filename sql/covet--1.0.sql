@@ -405,25 +405,23 @@ GRANT SELECT ON covet.cache_namespaces TO pg_monitor;
 -- ==========================================================================
 
 -- Two tables of one shape: covet._setting says which is in use.  Nothing that a
--- touch or an update changes is indexed.
+-- touch or an update changes is indexed.  Columns of a fixed width come first.
 CREATE UNLOGGED TABLE covet._session (
 	version bigint NOT NULL,
 	created_at timestamptz NOT NULL,
 	seen_at timestamptz NOT NULL,
 	hard_end timestamptz NOT NULL,		-- end of the lifetime, or of what was saved
 	idle bigint NOT NULL,				-- microseconds
-	previous_until timestamptz,			-- end of the grace of previous_hash, or of an alias
+	alias_until timestamptz,			-- of a tombstone: until then its token still names
+	alias_of uuid,						-- the session with this session_id
 	ended_until timestamptz,			-- a tombstone until then; NULL: a session
 	session_id uuid NOT NULL UNIQUE,
 	saved boolean NOT NULL,				-- ends at hard_end whenever it was seen
 	token_hash bytea PRIMARY KEY,		-- SHA-256 of the token
-	previous_hash bytea,				-- that of the token before the rotation
 	user_id text COLLATE "C",
 	ip inet,
 	data bytea,							-- a frame; NULL in tombstones
-	user_agent text,
-	alias_of uuid						-- of a tombstone: session_id that its token still
-										-- names until previous_until
+	user_agent text
 ) WITH (fillfactor = 70, vacuum_truncate = off,
 		autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000,
 		autovacuum_vacuum_insert_scale_factor = 0.2,
@@ -431,7 +429,6 @@ CREATE UNLOGGED TABLE covet._session (
 		toast.autovacuum_vacuum_scale_factor = 0.02,
 		toast.autovacuum_vacuum_cost_delay = 0, toast.vacuum_truncate = off);
 ALTER TABLE covet._session ALTER COLUMN data SET STORAGE EXTERNAL;
-CREATE INDEX _session_previous_hash_idx ON covet._session (previous_hash);
 CREATE INDEX _session_user_id_idx ON covet._session (user_id);
 COMMENT ON TABLE covet._session IS 'Private: sessions and their tombstones, when unlogged.';
 
@@ -441,18 +438,16 @@ CREATE TABLE covet._session_logged (
 	seen_at timestamptz NOT NULL,
 	hard_end timestamptz NOT NULL,		-- end of the lifetime, or of what was saved
 	idle bigint NOT NULL,				-- microseconds
-	previous_until timestamptz,			-- end of the grace of previous_hash, or of an alias
+	alias_until timestamptz,			-- of a tombstone: until then its token still names
+	alias_of uuid,						-- the session with this session_id
 	ended_until timestamptz,			-- a tombstone until then; NULL: a session
 	session_id uuid NOT NULL UNIQUE,
 	saved boolean NOT NULL,				-- ends at hard_end whenever it was seen
 	token_hash bytea PRIMARY KEY,		-- SHA-256 of the token
-	previous_hash bytea,				-- that of the token before the rotation
 	user_id text COLLATE "C",
 	ip inet,
 	data bytea,							-- a frame; NULL in tombstones
-	user_agent text,
-	alias_of uuid						-- of a tombstone: session_id that its token still
-										-- names until previous_until
+	user_agent text
 ) WITH (fillfactor = 70, vacuum_truncate = off,
 		autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000,
 		autovacuum_vacuum_insert_scale_factor = 0.2,
@@ -460,7 +455,6 @@ CREATE TABLE covet._session_logged (
 		toast.autovacuum_vacuum_scale_factor = 0.02,
 		toast.autovacuum_vacuum_cost_delay = 0, toast.vacuum_truncate = off);
 ALTER TABLE covet._session_logged ALTER COLUMN data SET STORAGE EXTERNAL;
-CREATE INDEX _session_logged_previous_hash_idx ON covet._session_logged (previous_hash);
 CREATE INDEX _session_logged_user_id_idx ON covet._session_logged (user_id);
 COMMENT ON TABLE covet._session_logged IS 'Private: sessions and their tombstones, when logged.';
 SELECT pg_catalog.pg_extension_config_dump('covet._session_logged', '');

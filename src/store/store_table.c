@@ -412,6 +412,37 @@ replace_columns(StoreTable *table, const AttrNumber *columns,
 	pfree(replace);
 }
 
+static void
+require_plain_indexes(StoreTable *table)
+{
+	if (!indexes_are_plain(table))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table \"covet.%s\" has an index that covet did not make",
+						table_names[table->id]),
+				 errdetail("Indexes with expressions or predicates are not supported on it."),
+				 errhint("Drop that index.")));
+}
+
+/*
+ * Insert a row, of as many values as the table has columns.  Seen by this
+ * transaction at once.  For keys that nobody else can insert at the same time:
+ * one that is there, or comes while we wait for its transaction, is 23505.
+ * Raises 55000 where the table has an index that is not one of columns.
+ */
+void
+covet_store_insert(StoreTable *table, const Datum *values, const bool *nulls)
+{
+	HeapTuple	row;
+
+	require_plain_indexes(table);
+	covet_store_note_write();
+	row = heap_form_tuple(RelationGetDescr(table->rel), (Datum *) values, (bool *) nulls);
+	CatalogTupleInsert(table->rel, row);
+	CommandCounterIncrement();
+	heap_freetuple(row);
+}
+
 /*
  * Replace columns of the row in the slot, which is locked.  Seen by this
  * transaction at once.  A search under way keeps its old snapshot.  Raises
@@ -421,13 +452,7 @@ void
 covet_store_update(StoreTable *table, const AttrNumber *columns,
 				   const Datum *values, const bool *nulls, int count)
 {
-	if (!indexes_are_plain(table))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("table \"covet.%s\" has an index that covet did not make",
-						table_names[table->id]),
-				 errdetail("Indexes with expressions or predicates are not supported on it."),
-				 errhint("Drop that index.")));
+	require_plain_indexes(table);
 	covet_store_note_write();
 	replace_columns(table, columns, values, nulls, count);
 }
