@@ -155,7 +155,7 @@ extern bool covet_cache_row_dead(StoreTable *table, TimestampTz now);
  * in store_trigger.c
  * ------------------------------------------------------------------------ */
 
-extern void covet_store_drop_copies(StoreTableId id, HeapTuple row, TupleDesc desc);
+extern void covet_store_drop_copy(StoreTableId id, HeapTuple row, TupleDesc desc);
 
 /* ------------------------------------------------------------------------
  * in store_token.c

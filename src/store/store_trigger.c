@@ -4,8 +4,8 @@
  *
  * The owner of the tables may write to them with plain SQL, and restores and
  * logical replication do.  Triggers, ENABLE ALWAYS, then note what a write of
- * covet notes itself: that the hot copies of a row's keys are dropped when the
- * transaction commits.  TRUNCATE, which names no rows, ends all copies of the
+ * covet notes itself: that the hot copy of a row is dropped when the transaction
+ * commits.  TRUNCATE, which names no rows, ends all copies of the
  * store.
  *
  * Plans of covet fire the triggers too; their condition, covet._own_write(),
@@ -14,7 +14,7 @@
  *
  * Keys of hot copies, beside the key in the home of its namespace for _cache:
  *
- *		sessions	the 32 bytes of token_hash, and of previous_hash
+ *		sessions	the 32 bytes of token_hash
  *		tokens		issuer, a zero byte, jti
  *		subjects	issuer, a zero byte, subject
  */
@@ -36,29 +36,21 @@
 
 StaticAssertDecl(HOT_KEY_MAX >= COVET_KEY_MAX, "keys of the cache fit");
 
-/* A key of the hot tier, from one or two columns. */
-typedef struct KeyColumns
-{
-	AttrNumber	first;			/* of _cache: the namespace */
-	AttrNumber	second;			/* 0: none */
-} KeyColumns;
-
 /* A table whose rows have copies in the hot tier. */
 typedef struct CopiedTable
 {
 	bool		copied;
 	HotStore	store;
-	KeyColumns	keys[2];		/* first 0: none */
+	AttrNumber	first;			/* of the key; the namespace with HOT_CACHE */
+	AttrNumber	second;			/* 0: none */
 } CopiedTable;
 
 static const CopiedTable copied_tables[NUM_STORE_TABLES] = {
-	[TABLE_CACHE] = {true, HOT_CACHE, {{CACHE_NAMESPACE, CACHE_KEY}}},
-	[TABLE_SESSION] = {true, HOT_SESSION,
-	{{SESSION_TOKEN_HASH}, {SESSION_PREVIOUS_HASH}}},
-	[TABLE_SESSION_LOGGED] = {true, HOT_SESSION,
-	{{SESSION_TOKEN_HASH}, {SESSION_PREVIOUS_HASH}}},
-	[TABLE_TOKEN] = {true, HOT_TOKEN, {{TOKEN_ISSUER, TOKEN_JTI}}},
-	[TABLE_TOKEN_SUBJECT] = {true, HOT_SUBJECT, {{SUBJECT_ISSUER, SUBJECT_SUBJECT}}},
+	[TABLE_CACHE] = {true, HOT_CACHE, CACHE_NAMESPACE, CACHE_KEY},
+	[TABLE_SESSION] = {true, HOT_SESSION, SESSION_TOKEN_HASH},
+	[TABLE_SESSION_LOGGED] = {true, HOT_SESSION, SESSION_TOKEN_HASH},
+	[TABLE_TOKEN] = {true, HOT_TOKEN, TOKEN_ISSUER, TOKEN_JTI},
+	[TABLE_TOKEN_SUBJECT] = {true, HOT_SUBJECT, SUBJECT_ISSUER, SUBJECT_SUBJECT},
 };
 
 /* A text or bytea column of a row, or NULL. */
@@ -71,25 +63,27 @@ get_varlena(HeapTuple row, TupleDesc desc, AttrNumber column)
 	return isnull ? NULL : PG_DETOAST_DATUM_PACKED(value);
 }
 
-/* Note the drop of one key of a row. */
-static void
-drop_key(const CopiedTable *copied, const KeyColumns *columns, HeapTuple row, TupleDesc desc)
+/*
+ * Note that the hot copy of a row of one of covet's tables is dropped when this
+ * transaction commits.  A table whose rows have no copies is left alone.
+ */
+void
+covet_store_drop_copy(StoreTableId id, HeapTuple row, TupleDesc desc)
 {
-	struct varlena *first = get_varlena(row, desc, columns->first);
-	struct varlena *second = columns->second == 0 ? NULL
-		: get_varlena(row, desc, columns->second);
+	const CopiedTable *copied = &copied_tables[id];
 	bool		named = copied->store == HOT_CACHE;
+	struct varlena *first;
+	struct varlena *second = NULL;
 	StringInfoData bytes;
-	HotHome    *home;
 	HotKey		key;
 
-	if (first == NULL || (columns->second != 0 && second == NULL) ||
-		(named && VARSIZE_ANY_EXHDR(first) > COVET_NAMESPACE_MAX))
+	if (!copied->copied)
 		return;
-	home = named
-		? covet_hot_home(HOT_CACHE, VARDATA_ANY(first), VARSIZE_ANY_EXHDR(first), true)
-		: covet_hot_home(copied->store, "", 0, true);
-	if (home == NULL)
+	first = get_varlena(row, desc, copied->first);
+	if (copied->second != 0)
+		second = get_varlena(row, desc, copied->second);
+	if (first == NULL || (copied->second != 0 && second == NULL) ||
+		(named && VARSIZE_ANY_EXHDR(first) > COVET_NAMESPACE_MAX))
 		return;
 
 	initStringInfo(&bytes);
@@ -99,28 +93,16 @@ drop_key(const CopiedTable *copied, const KeyColumns *columns, HeapTuple row, Tu
 		appendStringInfoChar(&bytes, '\0');
 	if (second != NULL)
 		appendBinaryStringInfo(&bytes, VARDATA_ANY(second), VARSIZE_ANY_EXHDR(second));
+	key.home = named
+		? covet_hot_home(HOT_CACHE, VARDATA_ANY(first), VARSIZE_ANY_EXHDR(first), true)
+		: covet_hot_home(copied->store, "", 0, true);
 	if (bytes.len <= HOT_KEY_MAX)
 	{
-		covet_hot_key(&key, home, bytes.data, bytes.len);
+		if (key.home != NULL)
+			covet_hot_key(&key, key.home, bytes.data, bytes.len);
 		covet_pending_drop(&key);
 	}
 	pfree(bytes.data);
-}
-
-/*
- * Note that the hot copies of a row of one of covet's tables are dropped when
- * this transaction commits.  A table whose rows have no copies is left alone.
- */
-void
-covet_store_drop_copies(StoreTableId id, HeapTuple row, TupleDesc desc)
-{
-	const CopiedTable *copied = &copied_tables[id];
-
-	if (!copied->copied)
-		return;
-	for (int i = 0; i < (int) lengthof(copied->keys); i++)
-		if (copied->keys[i].first != 0)
-			drop_key(copied, &copied->keys[i], row, desc);
 }
 
 PG_FUNCTION_INFO_V1(covet__own_write);
@@ -168,9 +150,9 @@ covet__note_row(PG_FUNCTION_ARGS)
 		return PointerGetDatum(NULL);
 	if (id == TABLE_CACHE_NAMESPACE)
 		covet_pending_settings();
-	covet_store_drop_copies(id, trigger->tg_trigtuple, desc);
+	covet_store_drop_copy(id, trigger->tg_trigtuple, desc);
 	if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))
-		covet_store_drop_copies(id, trigger->tg_newtuple, desc);
+		covet_store_drop_copy(id, trigger->tg_newtuple, desc);
 	return PointerGetDatum(NULL);
 }
 
