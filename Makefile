@@ -74,7 +74,11 @@ OBJS = \
 	src/store/store_token.o \
 	src/store/store_sweep.o \
 	src/store/store_quota.o \
+	src/store/store_touch.o \
+	src/store/store_trigger.o \
+	src/store/store_warm.o \
 	src/worker/sweep.o \
+	src/worker/warm.o \
 	src/worker/tick.o \
 	src/worker/launcher.o \
 	src/worker/worker_stat.o \

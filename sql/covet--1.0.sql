@@ -901,6 +901,14 @@ COMMENT ON FUNCTION covet.sweep(timestamptz) IS
 	'Removes everything that is dead at a time (now when NULL) and returns how many rows and entries that was.';
 REVOKE EXECUTE ON FUNCTION covet.sweep(timestamptz) FROM PUBLIC;
 
+CREATE FUNCTION covet.warm(max_entries bigint DEFAULT NULL)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'covet_warm'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.warm(bigint) IS
+	'Loads copies of rows into memory, those used last first, until it is full, and returns how many it loaded.';
+REVOKE EXECUTE ON FUNCTION covet.warm(bigint) FROM PUBLIC;
+
 CREATE FUNCTION covet._stat_workers(
 	OUT database_oid oid, OUT state text, OUT last_tick timestamptz,
 	OUT next_tick timestamptz, OUT tick_interval interval, OUT ticks bigint,
@@ -952,7 +960,7 @@ CREATE VIEW covet._part_function AS
 	FROM pg_catalog.pg_proc p
 		JOIN pg_catalog.pg_namespace s ON s.oid OPERATOR(pg_catalog.=) p.pronamespace,
 		LATERAL (SELECT CASE
-			WHEN p.proname OPERATOR(pg_catalog.=) ANY (ARRAY['cache_namespace_set', 'cache_namespace_drop', 'session_durability']::name[]) THEN 'admin'
+			WHEN p.proname OPERATOR(pg_catalog.=) ANY (ARRAY['cache_namespace_set', 'cache_namespace_drop', 'session_durability', 'warm']::name[]) THEN 'admin'
 			WHEN p.proname OPERATOR(pg_catalog.~) '^cache_' THEN 'cache'
 			WHEN p.proname OPERATOR(pg_catalog.~) '^session_' THEN 'session'
 			WHEN p.proname OPERATOR(pg_catalog.~) '^token_' THEN 'token'

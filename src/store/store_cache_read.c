@@ -314,6 +314,7 @@ typedef struct TableRead
 	CacheReceiver receive;
 	void	   *arg;
 	HotHome    *home;			/* NULL: memory has nothing of this namespace */
+	int64		promoted;		/* rows, so far */
 } TableRead;
 
 /* A key that memory does not know. */
@@ -367,7 +368,7 @@ deliver_hot(const TableRead *read, int index, const HotValue *value)
 	entry.stored_size = COVET_FRAME_HEADER + entry.value.body_size;
 	entry.version = value->version;
 	entry.expires_at = covet_hot_value_end(value);
-	if (read->flags & CACHE_TAGS)
+	if (read->flags & CACHE_WITH_TAGS)
 		entry.tags = hot_tags(value);
 	read->receive(&entry, index, read->arg);
 }
@@ -489,6 +490,7 @@ read_row(TableRead *read, Miss *miss, StoreTable *table, bool may_promote)
 	read->receive(&entry, miss->index, read->arg);
 	if (may_promote && miss->guarded && entry.has_value)
 		promoted = promote(read, miss, table, &entry);
+	read->promoted += promoted;
 	release_entry(table, frame);
 
 	/* Nobody has read this namespace since the start: from now on it has a home. */
@@ -508,7 +510,7 @@ read_row(TableRead *read, Miss *miss, StoreTable *table, bool may_promote)
 static void
 read_rows(TableRead *read, Miss *misses, int count)
 {
-	bool		may_promote = !covet_pending_any && covet_pending_may_promote();
+	bool		may_promote = covet_pending_may_promote();
 	StoreTable	table;
 
 	covet_store_open(&table, TABLE_CACHE, AccessShareLock);
@@ -526,38 +528,71 @@ read_rows(TableRead *read, Miss *misses, int count)
 							 read->now, read->now);
 }
 
-/*
- * covet_cache_read: from memory, then in one pass over the index what is not
- * there.
- */
-void
-covet_table_read(CacheNamespace *ns, text **keys, int count, int flags,
-				 CacheReceiver receive, void *arg)
+/* Look for the keys in memory, then in one pass over the index. */
+static void
+read_keys(TableRead *read, int count)
 {
-	TableRead	read = {.ns = ns,.keys = keys,.flags = flags,.receive = receive,.arg = arg};
 	Miss		only;
 	Miss	   *misses = count == 1 ? &only : NULL;
 	int			nmisses = 0;
-
-	if (RecoveryInProgress())
-		return;
-	read.now = covet_now();
-	read.home = covet_hot_home(HOT_CACHE, VARDATA_ANY(ns->name),
-							   VARSIZE_ANY_EXHDR(ns->name), false);
 
 	for (int i = 0; i < count; i++)
 	{
 		Miss		miss = {.index = i};
 
 		CHECK_FOR_INTERRUPTS();
-		if (keys[i] == NULL || read_hot(&read, &miss))
+		if (read->keys[i] == NULL || read_hot(read, &miss))
 			continue;
 		if (misses == NULL)
 			misses = palloc_extended(sizeof(Miss) * (count - i), MCXT_ALLOC_HUGE);
 		misses[nmisses++] = miss;
 	}
 	if (nmisses > 0)
-		read_rows(&read, misses, nmisses);
+		read_rows(read, misses, nmisses);
+}
+
+/*
+ * covet_cache_read: from memory, then what is not there from the table.
+ */
+void
+covet_table_read(CacheNamespace *ns, text **keys, int count, int flags,
+				 CacheReceiver receive, void *arg)
+{
+	TableRead	read = {.ns = ns,.keys = keys,.flags = flags,.receive = receive,.arg = arg};
+
+	if (RecoveryInProgress())
+		return;
+	read.now = covet_now();
+	if (covet_hot_available())
+		read.home = covet_hot_home(HOT_CACHE, VARDATA_ANY(ns->name),
+								   VARSIZE_ANY_EXHDR(ns->name), false);
+	read_keys(&read, count);
+}
+
+static void
+receive_nothing(const CacheEntry *entry, int index, void *arg)
+{
+}
+
+/*
+ * Load copies of the live rows of some keys into memory, without counting as
+ * read; returns how many were not there before.
+ */
+int64
+covet_cache_load(const text *namespace, text **keys, int count)
+{
+	CacheNamespace ns = {.name = namespace};
+	TableRead	read = {.ns = &ns,.keys = keys,.flags = CACHE_VALUES,
+	.receive = receive_nothing};
+
+	read.now = covet_now();
+	read.home = covet_hot_home(HOT_CACHE, VARDATA_ANY(namespace),
+							   VARSIZE_ANY_EXHDR(namespace), true);
+	if (read.home == NULL)
+		return 0;
+	ns.slot = read.home->slot;
+	read_keys(&read, count);
+	return read.promoted;
 }
 
 /* ------------------------------------------------------------------------

@@ -18,6 +18,7 @@
 #include "utils/syscache.h"
 
 #include "base/compat.h"
+#include "hot/hot.h"
 #include "store/store_table.h"
 
 /* Is a plan of ours being executed?  See store_trigger.c. */
@@ -68,7 +69,7 @@ covet_store_execute(StorePlan *plan, StoreTableId table,
 	int			result;
 	Oid			owner = table_owner(table);
 
-	covet_store_note_write();
+	covet_pending_note();
 	GetUserIdAndSecContext(&user, &context);
 	SetUserIdAndSecContext(owner, context | SECURITY_LOCAL_USERID_CHANGE |
 						   SECURITY_RESTRICTED_OPERATION);

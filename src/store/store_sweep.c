@@ -30,6 +30,7 @@
 #include "utils/snapmgr.h"
 
 #include "base/compat.h"
+#include "hot/hot.h"
 #include "store/store.h"
 #include "store/store_table.h"
 
@@ -115,7 +116,7 @@ sweep_blocks(StoreTable *table, const SweepTargetInfo *target,
 		MemoryContextSwitchTo(old);
 		if (!dead)
 			continue;
-		covet_store_note_write();
+		covet_pending_note();
 		if (!delete_row(table))
 			continue;
 		result->removed++;

@@ -14,6 +14,7 @@
 #include "utils/snapshot.h"
 
 #include "base/clock.h"
+#include "hot/hot.h"
 #include "store/store.h"
 
 /* ------------------------------------------------------------------------
@@ -68,7 +69,6 @@ extern void covet_store_touch(StoreTable *table, AttrNumber column, TimestampTz 
 extern bool covet_store_can_touch(void);
 extern void covet_store_delete(StoreTable *table);
 extern Datum covet_store_get(StoreTable *table, AttrNumber column, bool *isnull);
-extern void covet_store_note_write(void);
 
 /* ------------------------------------------------------------------------
  * in store_plan.c: kept SPI plans
@@ -150,6 +150,8 @@ enum CacheColumn
 
 extern bool covet_cache_row_live(StoreTable *table, TimestampTz now);
 extern bool covet_cache_row_dead(StoreTable *table, TimestampTz now);
+extern bool covet_cache_touch_back(const HotItem *item, TimestampTz now);
+extern int64 covet_cache_load(const text *namespace, text **keys, int count);
 
 /* ------------------------------------------------------------------------
  * in store_trigger.c
