@@ -15,7 +15,6 @@
 #include "base/version.h"
 #include "hot/hot.h"
 #include "hot/hot_limit.h"
-#include "store/store.h"
 #include "worker/worker.h"
 
 COVET_MODULE_MAGIC("covet");
@@ -40,7 +39,6 @@ _PG_init(void)
 	covet_hot_init();
 	covet_pending_init();
 	covet_limit_init();
-	covet_store_init();
 	covet_worker_init();
 }
 
