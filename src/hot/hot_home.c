@@ -126,13 +126,22 @@ static ShmemRoom room = {
 };
 
 /*
+ * Register spaces and homes; while preloading only.
+ */
+void
+covet_hot_home_init(void)
+{
+	covet_shmem_register(&room);
+}
+
+/*
  * Register the shared memory of the tier; while preloading only.
  */
 void
 covet_hot_init(void)
 {
-	covet_shmem_register(&room);
-	covet_stamp_init();
+	covet_hot_home_init();
+	covet_hot_stamp_init();
 }
 
 /* Say once that something is full: there is only one remedy. */
@@ -398,7 +407,7 @@ static inline bool
 is_home(const HotHome *home, uint16 space, HotStore store, const char *name, Size size)
 {
 	return home->space == space && home->store == store && home->name_size == size &&
-		memcmp(home->name, name, size) == 0;
+		(size == 0 || memcmp(home->name, name, size) == 0);
 }
 
 /*
@@ -443,7 +452,8 @@ add_home(uint64 hash, uint32 word, uint16 space, HotStore store,
 	home->space = space;
 	home->store = store;
 	home->name_size = (uint8) size;
-	memcpy(home->name, name, size);
+	if (size > 0)
+		memcpy(home->name, name, size);
 	home->slot = store == HOT_MEMORY || store == HOT_CACHE
 		? covet_stamp_slot_of(owner->database, owner->schema, name, size) : 0;
 	pg_write_barrier();
