@@ -50,9 +50,14 @@ OBJS = \
 	src/codec/codec_zstd.o \
 	src/codec/frame.o \
 	src/codec/value.o \
+	src/codec/integer.o \
 	src/hot/hot_memory.o \
 	src/hot/hot_home.o \
 	src/hot/hot_stamp.o \
+	src/hot/hot_entry.o \
+	src/hot/hot_evict.o \
+	src/hot/hot_table.o \
+	src/hot/hot_walk.o \
 	src/store/store_table.o \
 	src/store/store_plan.o \
 	src/store/store_lock.o \
@@ -60,6 +65,7 @@ OBJS = \
 	src/store/store_stamp.o \
 	src/store/store_cache_read.o \
 	src/store/store_cache_write.o \
+	src/store/store_cache.o \
 	src/store/store_session_row.o \
 	src/store/store_session_read.o \
 	src/store/store_session_write.o \
@@ -71,6 +77,7 @@ OBJS = \
 	src/worker/tick.o \
 	src/worker/launcher.o \
 	src/worker/worker_stat.o \
+	src/stat.o \
 	src/cache.o \
 	src/session.o \
 	src/token.o \

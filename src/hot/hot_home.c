@@ -126,22 +126,13 @@ static ShmemRoom room = {
 };
 
 /*
- * Register spaces and homes; while preloading only.
+ * Register spaces, homes and stamps; while preloading only.
  */
 void
 covet_hot_home_init(void)
 {
 	covet_shmem_register(&room);
-}
-
-/*
- * Register the shared memory of the tier; while preloading only.
- */
-void
-covet_hot_init(void)
-{
-	covet_hot_home_init();
-	covet_hot_stamp_init();
+	covet_stamp_init();
 }
 
 /* Say once that something is full: there is only one remedy. */

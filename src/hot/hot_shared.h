@@ -18,7 +18,7 @@ extern HotHome *covet_hot_home_in(uint16 space, HotStore store, const char *name
 extern int	covet_hot_homes(void);
 
 /* in hot_stamp.c */
-extern void covet_hot_stamp_init(void);
+extern void covet_stamp_init(void);
 extern uint32 covet_stamp_slot_of(Oid database, Oid schema, const char *name, Size size);
 extern void covet_stamp_move_all(void);
 

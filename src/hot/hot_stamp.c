@@ -67,7 +67,7 @@ static ShmemRoom room = {
  * Register the vector, after the room of versions; while preloading only.
  */
 void
-covet_hot_stamp_init(void)
+covet_stamp_init(void)
 {
 	covet_shmem_register(&room);
 }
