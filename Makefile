@@ -58,6 +58,8 @@ OBJS = \
 	src/hot/hot_evict.o \
 	src/hot/hot_table.o \
 	src/hot/hot_walk.o \
+	src/hot/hot_pending.o \
+	src/hot/hot_publish.o \
 	src/store/store_table.o \
 	src/store/store_plan.o \
 	src/store/store_lock.o \

@@ -37,6 +37,7 @@ _PG_init(void)
 	covet_version_init();
 	covet_registry_init();
 	covet_hot_init();
+	covet_pending_init();
 	covet_store_init();
 	covet_worker_init();
 }
