@@ -150,6 +150,7 @@ void
 covet_hot_init(void)
 {
 	covet_hot_home_init();
+	covet_hot_dump_init();
 	room.locks = count_partitions();
 	covet_shmem_register(&room);
 }
