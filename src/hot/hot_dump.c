@@ -3,10 +3,11 @@
  *		The file that takes the hot tier over a clean restart.
  *
  * When the postmaster ends after a shutdown checkpoint it writes covet.hot in
- * the data directory: the stamps, the entries of memory namespaces, and the
- * touches of sessions and cache entries that no row has yet.  At the next start
- * it reads and removes the file before anybody is served.  Counters are not in
- * it: they count from the start.
+ * the data directory: the stamps, the entries of memory namespaces, the touches
+ * of sessions and cache entries that no row has yet, locks and rate limits.  At
+ * the next start it reads and removes the file before anybody is served.
+ * Leases are not in it, because who held one is gone, nor are counters, which
+ * count from the start.
  *
  * What the file is worth depends on nothing having happened since.  So it
  * names the cluster and the shutdown checkpoint it belongs to, and counts only
@@ -14,11 +15,12 @@
  * a file from a backup, or after a start without covet.  It also ends with a
  * checksum, which is compared before anything is taken from it.
  *
- * Without a file that counts, memory namespaces are empty and rows of the
- * unlogged cache written before this boot count as absent, because clears may
- * have been forgotten: see known_from in hot_stamp.c.  Rows of sessions stay:
- * whoever ends a session removes or changes the row, so all there is to lose is
- * a touch, a tenth of the idle time at most.
+ * Without a file that counts, memory namespaces are empty, locks and rate
+ * limits are free, and rows of the unlogged cache written before this boot
+ * count as absent, because clears may have been forgotten: see known_from in
+ * hot_stamp.c.  Rows of sessions stay: whoever ends a session removes or
+ * changes the row, so all there is to lose are touches since the last tick of
+ * the worker, and those of less than a tenth of the idle time.
  *
  * Entries carry their versions, but neither stamps nor hashes: only entries
  * that nobody has cleared are written, so they take the stamps that stand when
@@ -49,6 +51,7 @@
 #include "utils/timestamp.h"
 
 #include "base/compat.h"
+#include "hot/hot_limit.h"
 #include "hot/hot_shared.h"
 #include "hot/hot_table.h"
 
@@ -70,7 +73,8 @@ typedef enum DumpKind
 	DUMP_END,					/* nothing follows but the checksum */
 	DUMP_HOME,
 	DUMP_ENTRY,
-	DUMP_TOUCH
+	DUMP_TOUCH,
+	DUMP_LIMIT					/* a LimitRecord: a lock or a rate limit */
 } DumpKind;
 
 /* Followed by the name. */
@@ -307,6 +311,14 @@ put_partition(DumpWriter *writer, HotPartition *partition)
 	}
 }
 
+/* Write a lock or a rate limit. */
+static void
+put_limit(const LimitRecord *record, void *arg)
+{
+	put_kind(arg, DUMP_LIMIT);
+	put(arg, record, sizeof(*record));
+}
+
 /* Write all to an open file; false when that failed. */
 static bool
 write_all(FILE *file, DumpHeader *header)
@@ -321,6 +333,7 @@ write_all(FILE *file, DumpHeader *header)
 	put_header(&writer, header);
 	for (uint32 i = 0; i < covet_hot_table->npartitions; i++)
 		put_partition(&writer, partition_at(i));
+	covet_limit_dump(writer.now, put_limit, &writer);
 	put_kind(&writer, DUMP_END);
 
 	FIN_CRC32C(writer.crc);
@@ -522,6 +535,18 @@ get_touch(DumpReader *reader)
 	return true;
 }
 
+/* Get a lock or a rate limit; one that does not fit in is left out. */
+static bool
+get_limit(DumpReader *reader)
+{
+	LimitRecord record;
+
+	if (!get(reader, &record, sizeof(record)))
+		return false;
+	(void) covet_limit_load(&record);
+	return true;
+}
+
 /* Take in one record; false when it is not what it should be. */
 static bool
 get_record(DumpReader *reader, uint8 kind)
@@ -534,6 +559,8 @@ get_record(DumpReader *reader, uint8 kind)
 			return get_entry(reader);
 		case DUMP_TOUCH:
 			return get_touch(reader);
+		case DUMP_LIMIT:
+			return get_limit(reader);
 	}
 	return false;
 }

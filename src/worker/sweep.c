@@ -2,10 +2,11 @@
  * sweep.c
  *		A round of sweeping, step by step, and covet.sweep().
  *
- * A round visits each table that has rows to sweep and then the quotas.  A step
- * is one range of blocks, or one batch of evictions; between two steps a tick
- * commits and looks at the clock, while covet.sweep() goes on in the
- * transaction of its caller until the round is done.
+ * A round visits each table that has rows to sweep, then the quotas, then the
+ * locks and limits.  A step is one range of blocks, one batch of evictions, or
+ * all locks and limits; between two steps a tick commits and looks at the
+ * clock, while covet.sweep() goes on in the transaction of its caller until the
+ * round is done.
  */
 #include "postgres.h"
 
@@ -15,6 +16,7 @@
 
 #include "base/args.h"
 #include "base/compat.h"
+#include "hot/hot_limit.h"
 #include "store/store.h"
 #include "worker/worker.h"
 
@@ -26,7 +28,8 @@
 
 /* The steps of a round beside the tables. */
 #define STEP_QUOTAS		NUM_SWEEP_TARGETS
-#define STEP_DONE		(NUM_SWEEP_TARGETS + 1)
+#define STEP_LIMITS		(NUM_SWEEP_TARGETS + 1)
+#define STEP_DONE		(NUM_SWEEP_TARGETS + 2)
 
 /*
  * What the next step of a round is about, for pg_stat_activity.
@@ -34,12 +37,12 @@
 const char *
 covet_sweep_step_name(const SweepRound *round)
 {
-	return round->step < NUM_SWEEP_TARGETS ?
-		covet_store_sweep_name(round->step) : "quotas of cache namespaces";
+	return round->step < NUM_SWEEP_TARGETS ? covet_store_sweep_name(round->step) :
+		round->step == STEP_QUOTAS ? "quotas of cache namespaces" : "locks and limits";
 }
 
 /*
- * Go on to the next table, or from the last to the quotas.
+ * Go on to the next table, or from the last to what is beside the tables.
  */
 void
 covet_sweep_skip(SweepRound *round)
@@ -80,6 +83,11 @@ covet_sweep_step(SweepRound *round, TimestampTz now)
 		if (covet_store_evict(&round->removed))
 			covet_sweep_skip(round);
 	}
+	else if (round->step == STEP_LIMITS)
+	{
+		round->removed += covet_limit_sweep(now);
+		covet_sweep_skip(round);
+	}
 	return !covet_sweep_done(round);
 }
 
@@ -87,7 +95,7 @@ PG_FUNCTION_INFO_V1(covet_sweep);
 
 /*
  * covet.sweep(now): remove all that is dead at that time (the server's clock
- * when NULL) and what is over quota; the number of rows.  What has no deadline
+ * when NULL) and what is over quota; the number of rows and entries.  What has no deadline
  * is not dead at 'infinity' either.
  */
 Datum
