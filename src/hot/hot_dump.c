@@ -120,6 +120,8 @@ typedef struct DumpWriter
 	pg_crc32c	crc;
 	TimestampTz now;
 	bool		homes[1 + HOT_HOMES];	/* written */
+	HotLink		next[HOT_PARTITIONS_MAX];	/* entry of each partition; 0: no more */
+	int64		versions[HOT_PARTITIONS_MAX];	/* of next */
 } DumpWriter;
 
 typedef struct DumpReader
@@ -290,24 +292,53 @@ has_touch(HotEntry *entry)
 	return seen != SEEN_DEAD && (TimestampTz) seen > idle->saved;
 }
 
-/* Write what of a partition is worth it, the oldest entry first. */
+/* Write an entry if it is worth it. */
 static void
-put_partition(DumpWriter *writer, HotPartition *partition)
+put_worthy(DumpWriter *writer, HotPartition *partition, HotEntry *entry)
 {
-	for (HotLink link = partition->values.oldest; link != 0;
-		 link = entry_at(partition, link)->newer)
+	if (covet_entry_over(entry, writer->now) || covet_entry_cleared(entry, false))
+		return;
+	if (covet_hot_home_by_id(entry->home)->store != HOT_MEMORY)
 	{
-		HotEntry   *entry = entry_at(partition, link);
+		if (has_touch(entry))
+			put_touch(writer, entry);
+	}
+	else if ((entry->flags & HOT_NO_VALUE) == 0)
+		put_entry(writer, partition, entry);
+}
 
-		if (covet_entry_over(entry, writer->now) || covet_entry_cleared(entry, false))
-			continue;
-		if (covet_hot_home_by_id(entry->home)->store != HOT_MEMORY)
-		{
-			if (has_touch(entry))
-				put_touch(writer, entry);
-		}
-		else if ((entry->flags & HOT_NO_VALUE) == 0)
-			put_entry(writer, partition, entry);
+/* Note the next entry of a partition. */
+static void
+set_next(DumpWriter *writer, uint32 i, HotLink link)
+{
+	writer->next[i] = link;
+	writer->versions[i] = link == 0 ? PG_INT64_MAX : entry_at(partition_at(i), link)->version;
+}
+
+/*
+ * Write the entries, the oldest first.  Each partition has them in that order;
+ * versions tell the order between partitions.
+ */
+static void
+put_entries(DumpWriter *writer)
+{
+	uint32		count = covet_hot_table->npartitions;
+
+	for (uint32 i = 0; i < count; i++)
+		set_next(writer, i, partition_at(i)->values.oldest);
+	for (;;)
+	{
+		uint32		oldest = 0;
+		HotEntry   *entry;
+
+		for (uint32 i = 1; i < count; i++)
+			if (writer->versions[i] < writer->versions[oldest])
+				oldest = i;
+		if (writer->next[oldest] == 0)
+			return;
+		entry = entry_at(partition_at(oldest), writer->next[oldest]);
+		put_worthy(writer, partition_at(oldest), entry);
+		set_next(writer, oldest, entry->newer);
 	}
 }
 
@@ -331,8 +362,7 @@ write_all(FILE *file, DumpHeader *header)
 	INIT_CRC32C(writer.crc);
 
 	put_header(&writer, header);
-	for (uint32 i = 0; i < covet_hot_table->npartitions; i++)
-		put_partition(&writer, partition_at(i));
+	put_entries(&writer);
 	covet_limit_dump(writer.now, put_limit, &writer);
 	put_kind(&writer, DUMP_END);
 

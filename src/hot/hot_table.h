@@ -97,6 +97,7 @@ typedef struct HotBucket
 	uint32		change;			/* moves whenever a row of it was written */
 } HotBucket;
 
+#define HOT_PARTITIONS_MAX	256
 #define HOT_FENCES		64		/* counters a partition has for its buckets */
 
 /* Entries in the order they came. */
