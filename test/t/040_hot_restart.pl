@@ -101,6 +101,24 @@ is(sql(q{SELECT covet.cache_invalidate_tags('{u}', 'm'), covet.cache_invalidate_
 is(sql(q{SELECT covet.cache_clear('m');
 	SELECT count(*) FROM covet.cache_scan(namespace => 'm')}), "\n0", 'a namespace of before can be cleared');
 
+# Boots that do the same things take numbers that differ in their boot alone.
+foreach my $boot (1 .. 3)
+{
+	$node->restart;
+	is(sql(q{SELECT covet.cache_exists('again', ns), covet.cache_exists('again', cleared)
+		FROM (VALUES ('m', 'wiped'), ('default', 'cleared')) n(ns, cleared)}), "f|f\nf|f", 'what was cleared in the boot before is gone')
+		if $boot > 1;
+	sql(q{SELECT covet.cache_set('again', 'value', namespace => ns, tags => '{t}'), covet.cache_set('again', 'value', namespace => cleared)
+		FROM (VALUES ('m', 'wiped'), ('default', 'cleared')) n(ns, cleared)});
+	$node->restart;
+	is(sql(q{SELECT covet.cache_exists('again', ns), covet.cache_exists('again', cleared)
+		FROM (VALUES ('m', 'wiped'), ('default', 'cleared')) n(ns, cleared)}), "t|t\nt|t", 'what was not cleared is there');
+	sql(q{SELECT covet.cache_invalidate_tags('{t}', ns), covet.cache_clear(cleared)
+		FROM (VALUES ('m', 'wiped'), ('default', 'cleared')) n(ns, cleared)});
+	is(sql(q{SELECT covet.cache_exists('again', ns), covet.cache_exists('again', cleared)
+		FROM (VALUES ('m', 'wiped'), ('default', 'cleared')) n(ns, cleared)}), "f|f\nf|f", 'and then is');
+}
+
 # ---------------------------------------------------------------------------
 # Touches, locks, limits.
 # ---------------------------------------------------------------------------
