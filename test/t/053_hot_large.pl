@@ -52,7 +52,7 @@ foreach my $namespace ('m', 't')
 	$_->query_until(qr/^go/m, "\\echo go\nCALL overwrite('$namespace');\n") foreach @writers;
 
 	$node->command_checks_all(
-		[ 'pgbench', '-n', '-M', 'prepared', '-c', 8, '-j', 2, '-t', 200, '-D', "ns='$namespace'",
+		[ 'pgbench', '-n', '-M', 'prepared', '-c', 8, '-j', 2, '-t', 200, '-D', "ns=$namespace",
 			'-f', $script, $node->connstr('postgres') ],
 		0,
 		[qr{actually processed: 1600/1600}],
