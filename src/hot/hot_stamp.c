@@ -161,13 +161,14 @@ covet_stamp_known_from(void)
 
 /*
  * Take over HOT_SLOTS stamps and known_from of an earlier boot; before anybody
- * is served.  Versions may have gone back since, where the file of the boot
- * number was removed: what is written in this boot is known all the same.
+ * is served.
  */
 void
 covet_stamp_restore(const int64 *stamps, int64 known_from)
 {
 	for (uint32 slot = 1; slot < HOT_SLOTS; slot++)
 		pg_atomic_write_u64(&shared->stamps[slot], (uint64) stamps[slot]);
-	shared->known_from = Min(known_from, shared->known_from);
+
+	/* Versions begin lower when the file with the boot number was removed. */
+	shared->known_from = Min(known_from, covet_first_version());
 }
