@@ -45,7 +45,7 @@ typedef struct CacheNamespace
 } CacheNamespace;
 
 extern void covet_namespace_get(const text *name, CacheNamespace *ns);
-extern struct HotHome *covet_namespace_home(CacheNamespace *ns, bool create);
+extern struct HotHome *covet_namespace_home(CacheNamespace *ns);
 extern void covet_namespace_set(const text *name, const char *storage,
 								const Interval *default_ttl, const int64 *max_bytes,
 								const char *codec, Oid owner);

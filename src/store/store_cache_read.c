@@ -302,8 +302,8 @@ typedef struct UsageEntry
  * covet_cache_usage, of what lies in the table; reads all of it.
  */
 void
-covet_table_usage(void (*receive) (const text *namespace, int64 entries,
-								   int64 bytes, void *arg), void *arg)
+covet_table_usage(void (*receive) (const text *namespace, int64 entries, int64 bytes,
+								   int64 hot_bytes, void *arg), void *arg)
 {
 	HASHCTL		ctl = {.keysize = COVET_NAMESPACE_MAX + 1,.entrysize = sizeof(UsageEntry),
 	.hcxt = CurrentMemoryContext};
@@ -355,6 +355,6 @@ covet_table_usage(void (*receive) (const text *namespace, int64 entries,
 
 	hash_seq_init(&seq, usage);
 	while ((entry = hash_seq_search(&seq)) != NULL)
-		receive(cstring_to_text(entry->namespace), entry->entries, entry->bytes, arg);
+		receive(cstring_to_text(entry->namespace), entry->entries, entry->bytes, 0, arg);
 	hash_destroy(usage);
 }

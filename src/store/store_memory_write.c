@@ -50,7 +50,7 @@ covet_memory_require_writable(const char *what)
 static void
 key_to_write(CacheNamespace *ns, const text *key, HotKey *hot_key)
 {
-	if (covet_namespace_home(ns, true) == NULL)
+	if (covet_namespace_home(ns) == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OUT_OF_MEMORY),
 				 errmsg("too many cache namespaces in memory"),
