@@ -27,6 +27,8 @@ int			covet_sweep_max_interval = 300000;
 int			covet_max_databases = 64;
 int			covet_hot_size = 64 * 1024;
 int			covet_hot_max_value = 512;
+int			covet_debug_commit_ms = 0;
+int			covet_debug_promote_ms = 0;
 
 static char *mongo_allowed_hosts = NULL;
 
@@ -52,6 +54,31 @@ covet_storage_by_name(const char *name)
 		if (strcmp(option->name, name) == 0)
 			return option->val;
 	return -1;
+}
+
+/*
+ * Those that tests make a race wide with.
+ */
+static void
+define_debug_delays(void)
+{
+	DefineCustomIntVariable("covet.debug_commit_delay",
+							"Sleeps before a commit takes effect in memory.",
+							NULL,
+							&covet_debug_commit_ms,
+							0, 0, 60000,
+							PGC_SUSET,
+							GUC_UNIT_MS | GUC_NOT_IN_SAMPLE | GUC_NO_SHOW_ALL,
+							NULL, NULL, NULL);
+
+	DefineCustomIntVariable("covet.debug_promote_delay",
+							"Sleeps between the read of a row and its way into memory.",
+							NULL,
+							&covet_debug_promote_ms,
+							0, 0, 60000,
+							PGC_SUSET,
+							GUC_UNIT_MS | GUC_NOT_IN_SAMPLE | GUC_NO_SHOW_ALL,
+							NULL, NULL, NULL);
 }
 
 /*
@@ -201,5 +228,6 @@ covet_guc_init(bool preloading)
 								NULL, NULL, NULL);
 	}
 
+	define_debug_delays();
 	MarkGUCPrefixReserved("covet");
 }
