@@ -11,7 +11,7 @@
 /* A live entry as this transaction sees it. */
 typedef struct MemoryEntry
 {
-	PendingValue *own;			/* what this transaction has written, or NULL */
+	const PendingValue *own;			/* what this transaction has written, or NULL */
 	HotValue	shared;			/* else this */
 	ValueParts	value;			/* valid until the next look at memory */
 	uint32		size;			/* bytes it takes stored */

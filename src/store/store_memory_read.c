@@ -40,30 +40,24 @@ covet_memory_clear_pending(uint32 slot)
 	}
 }
 
-/* Fill *entry with what this transaction has written; false: not live. */
-static bool
-find_own(PendingValue *own, TimestampTz now, int flags, MemoryEntry *entry)
+/*
+ * Fill *entry with what this transaction has written.  Its idle time has not
+ * begun.
+ */
+static void
+fill_own(const PendingValue *own, TimestampTz now, MemoryEntry *entry)
 {
-	HotContent *content = &own->content;
-	bool		idles = content->idle != 0 && content->idle != TTL_FOREVER;
-
-	if (content->expires_at <= now ||
-		(idles && covet_deadline(content->seen_at, content->idle) <= now))
-		return false;
-	if (flags & HOT_SEEN)
-		content->seen_at = Max(content->seen_at, now);
+	const HotContent *content = &own->content;
 
 	memset(entry, 0, sizeof(*entry));
 	entry->own = own;
 	entry->version = own->version;
-	entry->ends_at = idles ? Min(content->expires_at,
-								 covet_deadline(content->seen_at, content->idle))
-		: content->expires_at;
+	entry->ends_at = content->idle == 0 ? content->expires_at
+		: Min(content->expires_at, covet_deadline(now, content->idle));
 	entry->ntags = content->ntags;
 	entry->size = content->prefix_size + content->size;
 	covet_prefix_parts(content->head, content->prefix, content->bytes, content->size,
 					   &entry->value);
-	return true;
 }
 
 /*
@@ -81,8 +75,11 @@ covet_memory_find(const HotKey *key, TimestampTz now, int flags, MemoryEntry *en
 	{
 		PendingKind kind = covet_pending_find(key, now, &own);
 
-		if (kind == PENDING_SET && find_own(own, now, flags, entry))
+		if (kind == PENDING_SET)
+		{
+			fill_own(own, now, entry);
 			return MEMORY_OWN;
+		}
 		if (kind != PENDING_NONE)
 			return MEMORY_OWN_ABSENT;
 	}
@@ -361,13 +358,15 @@ covet_memory_usage(void (*receive) (const text *namespace, int64 entries, int64 
 									int64 hot_bytes, void *arg), void *arg)
 {
 	const uint16 space = covet_hot_space();
-	int64	   *entries = palloc0(sizeof(int64) * (HOT_HOMES + 1));
-	int64	   *bytes = palloc0(sizeof(int64) * (HOT_HOMES + 1));
+	int64	   *entries;
+	int64	   *bytes;
 	HotWalk		walk;
 	HotItem		item;
 
-	if (RecoveryInProgress())
+	if (!covet_hot_available())
 		return;
+	entries = palloc0(sizeof(int64) * (HOT_HOMES + 1));
+	bytes = palloc0(sizeof(int64) * (HOT_HOMES + 1));
 	covet_hot_walk_begin(&walk, space, 1 << HOT_MEMORY, covet_now());
 	while (covet_hot_walk_next(&walk, &item))
 	{
@@ -379,12 +378,10 @@ covet_memory_usage(void (*receive) (const text *namespace, int64 entries, int64 
 	}
 	covet_hot_walk_end(&walk);
 
-	for (int id = 1; id <= HOT_HOMES; id++)
+	for (int id = 1; id <= covet_hot_homes(); id++)
 	{
 		HotHome    *home = covet_hot_home_by_id(id);
 
-		if (home == NULL)
-			break;
 		if (home->space != space || (home->store != HOT_MEMORY && home->store != HOT_CACHE))
 			continue;
 		receive(cstring_to_text_with_len(home->name, home->name_size), entries[id], bytes[id],

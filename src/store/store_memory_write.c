@@ -223,15 +223,11 @@ link_now(const HotKey *key, const HotContent *content, HotLinkMode mode, int64 v
 		 TimestampTz now, bool *full)
 {
 	HotBlock	block;
-	int64		linked;
 
 	*full = !covet_hot_prepare(key, content, &block);
 	if (*full)
 		return mode == HOT_IF_ABSENT || covet_hot_remove(key, version, now);
-	if (covet_hot_link(key, &block, mode, version, now, &linked))
-		return true;
-	covet_hot_discard(&block);
-	return false;
+	return covet_hot_link(key, &block, mode, version, now, NULL);
 }
 
 /* Remove what was found; false when it is not there any more. */

@@ -13,7 +13,6 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "access/xlog.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
@@ -210,7 +209,7 @@ current_settings(const text *name, KnownNamespace *namespace, KnownNamespace *no
 	 * writes reads is perhaps not committed.  On a standby nobody moves the
 	 * epoch.
 	 */
-	if (namespace->space == 0 || covet_pending_settings_changed() || RecoveryInProgress())
+	if (!covet_hot_available() || covet_pending_settings_changed())
 	{
 		read_settings(name, now);
 		return now;
