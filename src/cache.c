@@ -431,8 +431,7 @@ cache_set(FunctionCallInfo fcinfo, ValueKind kind)
 	key = key_to_write(fcinfo, 0);
 	frame = value_to_write(fcinfo, 1, &ns, kind);
 	write_options(fcinfo, &ns, 2, 4, 5, &write);
-	(void) covet_cache_set_entries(&ns, &write, &key, &frame, 1);
-	PG_RETURN_BOOL(true);
+	PG_RETURN_BOOL(covet_cache_set_entries(&ns, &write, &key, &frame, 1) == 1);
 }
 
 TYPED_FUNCTIONS(cache_set);
@@ -709,7 +708,7 @@ covet__cache_namespace_changed(PG_FUNCTION_ARGS)
 {
 	if (covet_hot_available())
 		covet_pending_settings();
-	PG_RETURN_NULL();
+	return PointerGetDatum(NULL);
 }
 
 static void
