@@ -162,7 +162,7 @@ read_entry(CacheNamespace *ns, const text *key, int index, TimestampTz now, int 
 	entry.stored_size = found.size;
 	entry.version = found.version;
 	entry.expires_at = found.ends_at;
-	entry.tags = (flags & CACHE_ENTRIES) ? tag_array(&found) : NULL;
+	entry.tags = (flags & CACHE_WITH_TAGS) ? tag_array(&found) : NULL;
 	receive(&entry, index, arg);
 	return true;
 }
@@ -192,7 +192,7 @@ covet_memory_read(CacheNamespace *ns, text **keys, int count, int flags,
 
 	if (ns->home == NULL || RecoveryInProgress())
 		return;
-	if (flags & CACHE_ENTRIES)
+	if (flags & CACHE_WITH_TAGS)
 		context = AllocSetContextCreate(CurrentMemoryContext, "covet memory entry",
 										ALLOCSET_DEFAULT_SIZES);
 	for (int i = 0; i < count; i++)
@@ -336,7 +336,7 @@ covet_memory_scan(CacheNamespace *ns, const text *prefix, const text *after,
 			CHECK_FOR_INTERRUPTS();
 			/* What is shown of a compressed value stands in its payload. */
 			delivered += read_and_forget(context, ns, sorted[i], delivered, now,
-										 flags | CACHE_VALUES | CACHE_ENTRIES,
+										 flags | CACHE_VALUES | CACHE_WITH_TAGS,
 										 receive, arg);
 		}
 		if (count > 0)
