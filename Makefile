@@ -63,6 +63,7 @@ OBJS = \
 	src/hot/hot_publish.o \
 	src/hot/hot_rate.o \
 	src/hot/hot_limit.o \
+	src/hot/hot_dump.o \
 	src/store/store_table.o \
 	src/store/store_plan.o \
 	src/store/store_lock.o \
