@@ -45,6 +45,7 @@ typedef struct CacheNamespace
 } CacheNamespace;
 
 extern void covet_namespace_get(const text *name, CacheNamespace *ns);
+extern struct HotHome *covet_namespace_home(CacheNamespace *ns);
 extern void covet_namespace_set(const text *name, const char *storage,
 								const Interval *default_ttl, const int64 *max_bytes,
 								const char *codec, Oid owner);
@@ -71,7 +72,7 @@ typedef void (*CacheReceiver) (const CacheEntry *entry, int index, void *arg);
 
 #define CACHE_SEEN		0x01	/* the read counts as seen */
 #define CACHE_VALUES	0x02	/* the receiver wants the values */
-#define CACHE_WITH_TAGS		0x04	/* the receiver wants the tags */
+#define CACHE_WITH_TAGS	0x04	/* it wants the tags too, and copies all it keeps */
 
 /* What a write gives to its entries, beside key and value. */
 typedef struct CacheWrite
@@ -133,7 +134,8 @@ extern int	covet_cache_delete_entries(CacheNamespace *ns, text **keys, int count
 extern void covet_cache_clear_namespace(const CacheNamespace *ns);
 extern void covet_cache_invalidate(const CacheNamespace *ns, text **tags, int count);
 extern void covet_cache_usage(void (*receive) (const text *namespace, int64 entries,
-											   int64 bytes, void *arg), void *arg);
+											   int64 bytes, int64 hot_bytes, void *arg),
+							  void *arg);
 
 /* ------------------------------------------------------------------------
  * in store_sweep.c and store_quota.c

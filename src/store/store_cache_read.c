@@ -371,6 +371,10 @@ deliver_hot(const TableRead *read, int index, const HotValue *value)
 	if (read->flags & CACHE_WITH_TAGS)
 		entry.tags = hot_tags(value);
 	read->receive(&entry, index, read->arg);
+
+	/* Who wants the tags copies what he keeps. */
+	if ((read->flags & CACHE_WITH_TAGS) && value->varlena != NULL)
+		pfree(value->varlena);
 }
 
 /* Look for a key in memory; false when the table has to be asked. */
@@ -564,8 +568,7 @@ covet_table_read(CacheNamespace *ns, text **keys, int count, int flags,
 		return;
 	read.now = covet_now();
 	if (covet_hot_available())
-		read.home = covet_hot_home(HOT_CACHE, VARDATA_ANY(ns->name),
-								   VARSIZE_ANY_EXHDR(ns->name), false);
+		read.home = ns->home;
 	read_keys(&read, count);
 }
 
@@ -656,8 +659,8 @@ typedef struct UsageEntry
  * covet_cache_usage, of what lies in the table; reads all of it.
  */
 void
-covet_table_usage(void (*receive) (const text *namespace, int64 entries,
-								   int64 bytes, void *arg), void *arg)
+covet_table_usage(void (*receive) (const text *namespace, int64 entries, int64 bytes,
+								   int64 hot_bytes, void *arg), void *arg)
 {
 	HASHCTL		ctl = {.keysize = COVET_NAMESPACE_MAX + 1,.entrysize = sizeof(UsageEntry),
 	.hcxt = CurrentMemoryContext};
@@ -708,6 +711,6 @@ covet_table_usage(void (*receive) (const text *namespace, int64 entries,
 
 	hash_seq_init(&seq, usage);
 	while ((entry = hash_seq_search(&seq)) != NULL)
-		receive(cstring_to_text(entry->namespace), entry->entries, entry->bytes, arg);
+		receive(cstring_to_text(entry->namespace), entry->entries, entry->bytes, 0, arg);
 	hash_destroy(usage);
 }
