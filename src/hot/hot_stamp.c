@@ -149,3 +149,24 @@ covet_hot_rows_known(int64 version)
 {
 	return version >= shared->known_from;
 }
+
+/*
+ * The version from which on no clear has been lost.
+ */
+int64
+covet_stamp_known_from(void)
+{
+	return shared->known_from;
+}
+
+/*
+ * Take over HOT_SLOTS stamps and known_from of an earlier boot; before anybody
+ * is served.
+ */
+void
+covet_stamp_restore(const int64 *stamps, int64 known_from)
+{
+	for (uint32 slot = 1; slot < HOT_SLOTS; slot++)
+		pg_atomic_write_u64(&shared->stamps[slot], (uint64) stamps[slot]);
+	shared->known_from = known_from;
+}

@@ -56,6 +56,7 @@
 #include "base/compat.h"
 #include "base/guc.h"
 #include "base/registry.h"
+#include "hot/hot_limit.h"
 #include "worker/worker.h"
 
 /* The postmaster waits so long before it starts the launcher again. */
@@ -221,6 +222,14 @@ plan_visits(void)
 	CommitTransactionCommand();
 }
 
+/* A database has vanished: keep nothing of it. */
+static void
+forget(Oid database)
+{
+	covet_registry_forget(database, NULL);
+	(void) covet_limit_forget(database);
+}
+
 /* Make room in a full registry by forgetting databases that have vanished. */
 static void
 forget_vanished(void)
@@ -231,7 +240,7 @@ forget_vanished(void)
 
 	for (int i = 0; i < count; i++)
 		if (look_at(entries[i].database, &owner) == CONDITION_GONE)
-			covet_registry_forget(entries[i].database, NULL);
+			forget(entries[i].database);
 	pfree(entries);
 }
 
@@ -404,7 +413,7 @@ start_due(void)
 		{
 			case CONDITION_GONE:
 				visited(database);
-				covet_registry_forget(database, NULL);
+				forget(database);
 				break;
 			case CONDITION_REFUSES:
 				/* Once it is used again it is noted; no need to visit it. */
@@ -499,7 +508,7 @@ finish_tick(void)
 
 	/* One whose database was dropped under it has not failed. */
 	if (failed && look_at(tick.database, &owner) == CONDITION_GONE)
-		covet_registry_forget(tick.database, NULL);
+		forget(tick.database);
 }
 
 /*

@@ -17,6 +17,7 @@
 #include "base/args.h"
 #include "base/compat.h"
 #include "hot/hot.h"
+#include "hot/hot_limit.h"
 #include "store/store.h"
 #include "worker/worker.h"
 
@@ -29,7 +30,8 @@
 /* The steps of a round after the tables. */
 #define STEP_QUOTAS		NUM_SWEEP_TARGETS
 #define STEP_MEMORY		(STEP_QUOTAS + 1)
-#define STEP_DONE		(STEP_MEMORY + 1)
+#define STEP_LIMITS		(STEP_MEMORY + 1)
+#define STEP_DONE		(STEP_LIMITS + 1)
 
 /*
  * What the next step of a round is about, for pg_stat_activity.
@@ -43,6 +45,8 @@ covet_sweep_step_name(const SweepRound *round)
 			return "quotas of cache namespaces";
 		case STEP_MEMORY:
 			return "memory";
+		case STEP_LIMITS:
+			return "locks and limits";
 		default:
 			return covet_store_sweep_name(round->step);
 	}
@@ -98,6 +102,10 @@ covet_sweep_step(SweepRound *round, TimestampTz now)
 			round->removed += covet_hot_sweep(covet_hot_space(), now);
 			covet_sweep_skip(round);
 			break;
+		case STEP_LIMITS:
+			round->removed += covet_limit_sweep(now);
+			covet_sweep_skip(round);
+			break;
 		default:
 			sweep_table(round, now);
 			break;
@@ -109,7 +117,7 @@ PG_FUNCTION_INFO_V1(covet_sweep);
 
 /*
  * covet.sweep(now): remove all that is dead at that time (the server's clock
- * when NULL) and what is over quota; the number of rows.  What has no deadline
+ * when NULL) and what is over quota; the number of rows and entries.  What has no deadline
  * is not dead at 'infinity' either.
  */
 Datum
