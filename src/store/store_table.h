@@ -181,6 +181,28 @@ extern void covet_cache_sweep_begin(void);
 extern bool covet_cache_row_dead(StoreTable *table, TimestampTz now);
 
 /* ------------------------------------------------------------------------
+ * in store_token.c
+ * ------------------------------------------------------------------------ */
+
+/* Columns of covet._token. */
+enum TokenColumn
+{
+	TOKEN_VERSION = 1,
+	TOKEN_EXPIRES_AT,
+	TOKEN_ISSUER,
+	TOKEN_JTI
+};
+
+/* Columns of covet._token_subject. */
+enum SubjectColumn
+{
+	SUBJECT_ISSUED_BEFORE = 1,
+	SUBJECT_EXPIRES_AT,
+	SUBJECT_ISSUER,
+	SUBJECT_SUBJECT
+};
+
+/* ------------------------------------------------------------------------
  * in store_session_row.c and store_token.c: what a sweep may delete
  * ------------------------------------------------------------------------ */
 
