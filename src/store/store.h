@@ -221,8 +221,6 @@ extern bool covet_store_session_read(const text *token, bool seen,
 extern bool covet_store_session_data(const text *token, ValueKind wanted, Datum *data);
 extern void covet_store_session_data_many(text **tokens, int count, Datum *data,
 										  bool *nulls);
-extern bool covet_store_session_touch_back(const uint8 *hash, TimestampTz seen_at);
-extern int64 covet_store_session_warm(int64 max_sessions);
 extern SessionRecord *covet_store_session_list(text **user_ids, int nusers,
 											   int *count);
 extern int64 covet_store_session_count(const text *user_id);

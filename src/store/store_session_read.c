@@ -20,7 +20,6 @@
 
 #include "access/tableam.h"
 #include "access/xact.h"
-#include "lib/binaryheap.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -28,16 +27,12 @@
 
 #include "base/args.h"
 #include "base/compat.h"
-#include "base/guc.h"
 #include "codec/value.h"
 #include "store/store.h"
 #include "store/store_session_row.h"
 
 /* A session is seen at most this often in its idle time. */
 #define TOUCHES_PER_IDLE	10
-
-/* A copy takes more memory than this. */
-#define WARM_SESSION_BYTES	128
 
 /* A copy of a varlena column with a 4-byte header, or NULL. */
 static void *
@@ -369,141 +364,53 @@ covet_store_session_data_many(text **tokens, int count, Datum *data, bool *nulls
  * ------------------------------------------------------------------------ */
 
 /*
- * Keep in its row that memory has seen the session with this hash of its token
- * (TOKEN_HASH_SIZE bytes): true when the row has it now, or has no use for it.
- * Waits for nobody: false when somebody has the row or the table.
+ * Keep in its row that memory has seen a session: true when the row has it now,
+ * or has no use for it.  Waits for nobody: false when somebody has the row or
+ * the table.
  */
 bool
-covet_store_session_touch_back(const uint8 *hash, TimestampTz seen_at)
+covet_session_touch_back(const HotItem *item, TimestampTz now)
 {
-	TokenHash	key;
-	Datum		value = PointerGetDatum(&key);
+	TokenHash	hash;
+	Datum		key = PointerGetDatum(&hash);
 	StoreTable	table;
 	SessionRow	row;
 	StoreLock	lock = STORE_GONE;
 
-	SET_VARSIZE(&key, sizeof(TokenHash));
-	memcpy(key.bytes, hash, TOKEN_HASH_SIZE);
+	SET_VARSIZE(&hash, sizeof(TokenHash));
+	memcpy(hash.bytes, item->key, TOKEN_HASH_SIZE);
 	if (!covet_session_row_try_open(&table, covet_session_row_table()))
 		return false;
 	covet_store_search(&table, 0);
-	if (covet_store_find(&table, &value, 1))
+	if (covet_store_find(&table, &key, 1))
 	{
 		covet_session_row_load(&table, &row);
-		if (!row.ended && row.written_seen_at < seen_at)
+		if (!row.ended && row.written_seen_at < item->seen_at)
 			lock = covet_store_lock(&table, false);
 		if (lock == STORE_LOCKED)
-			covet_store_touch(&table, SESSION_SEEN_AT, seen_at);
+			covet_store_touch(&table, SESSION_SEEN_AT, item->seen_at);
 	}
 	covet_store_close(&table);
 	return lock != STORE_BUSY;
 }
 
-/* A session that may be worth a copy. */
-typedef struct WarmSession
-{
-	TimestampTz seen_at;
-	TokenHash	hash;
-} WarmSession;
-
-/* The one seen the longest ago on top. */
-static int
-compare_warm(Datum a, Datum b, void *arg)
-{
-	const WarmSession *left = (WarmSession *) DatumGetPointer(a);
-	const WarmSession *right = (WarmSession *) DatumGetPointer(b);
-
-	return left->seen_at == right->seen_at ? 0 : left->seen_at > right->seen_at ? -1 : 1;
-}
-
-/* Keep the sessions seen last, as many as the heap has room for. */
-static void
-collect_warm(StoreTable *table, binaryheap *heap, WarmSession *sessions, int room)
+/*
+ * Load the session with this hash of its token into memory, where it is not
+ * there; has memory taken it?
+ */
+bool
+covet_session_warm(const TokenHash *hash)
 {
 	TimestampTz now = covet_now();
-	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	TableScanDesc scan = table_beginscan(table->rel, snapshot, 0, NULL);
-	int			used = 0;
+	SessionGuard guard;
+	SessionRow	row;
+	SessionRecord record;
+	HotValue	value;
 
-	while (table_scan_getnextslot(scan, ForwardScanDirection, table->slot))
-	{
-		SessionRow	row;
-		WarmSession *session;
-
-		CHECK_FOR_INTERRUPTS();
-		covet_session_row_load(table, &row);
-		if (!covet_session_row_live(&row, now))
-			continue;
-		if (used < room)
-		{
-			session = &sessions[used++];
-			session->seen_at = row.seen_at;
-			session->hash = row.token_hash;
-			binaryheap_add(heap, PointerGetDatum(session));
-			continue;
-		}
-		session = (WarmSession *) DatumGetPointer(binaryheap_first(heap));
-		if (session->seen_at >= row.seen_at)
-			continue;
-		session->seen_at = row.seen_at;
-		session->hash = row.token_hash;
-		binaryheap_replace_first(heap, PointerGetDatum(session));
-	}
-	table_endscan(scan);
-	UnregisterSnapshot(snapshot);
-}
-
-/*
- * Give memory copies of the sessions seen last, at most max_sessions (and no
- * more than can fit); returns how many it has taken.  The one seen last comes
- * last, so that it is not the first to be evicted.  Scans the table.
- */
-int64
-covet_store_session_warm(int64 max_sessions)
-{
-	const int64 fit = (int64) covet_hot_size * 1024 / WARM_SESSION_BYTES;
-	int			room = (int) Min(Min(max_sessions, fit), PG_INT32_MAX / 2);
-	MemoryContext row_context;
-	MemoryContext old;
-	WarmSession *sessions;
-	binaryheap *heap;
-	StoreTable	table;
-	int64		loaded = 0;
-
-	if (room <= 0 || !covet_hot_available())
-		return 0;
-	sessions = palloc_extended(sizeof(WarmSession) * room, MCXT_ALLOC_HUGE);
-	heap = binaryheap_allocate(room, compare_warm, NULL);
-	covet_session_row_open(&table, AccessShareLock);
-	collect_warm(&table, heap, sessions, room);
-	covet_store_close(&table);
-
-	row_context = AllocSetContextCreate(CurrentMemoryContext, "covet session row",
-										ALLOCSET_SMALL_SIZES);
-	old = MemoryContextSwitchTo(row_context);
-	while (!binaryheap_empty(heap))
-	{
-		WarmSession *session = (WarmSession *) DatumGetPointer(binaryheap_remove_first(heap));
-		TimestampTz now = covet_now();
-		SessionGuard guard;
-		SessionRow	row;
-		SessionRecord record;
-		HotValue	value;
-
-		CHECK_FOR_INTERRUPTS();
-		MemoryContextReset(row_context);
-		if (covet_session_hot_get(&session->hash, now, HOT_NO_PAYLOAD, &value,
-								  &guard) != HOT_MISS)
-			continue;
-		(void) covet_session_load(&session->hash, now, &guard, &row, &record);
-		if (guard.promoted)
-			loaded++;
-	}
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(row_context);
-	binaryheap_free(heap);
-	pfree(sessions);
-	return loaded;
+	if (covet_session_hot_get(hash, now, HOT_NO_PAYLOAD, &value, &guard) != HOT_MISS)
+		return false;
+	(void) covet_session_load(hash, now, &guard, &row, &record);
+	return guard.promoted;
 }
 
 /* ------------------------------------------------------------------------

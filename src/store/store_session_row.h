@@ -126,6 +126,8 @@ typedef struct SessionGuard
 extern SessionMatch covet_session_load(const TokenHash *hash, TimestampTz now,
 									   SessionGuard *guard, SessionRow *row,
 									   SessionRecord *record);
+extern bool covet_session_touch_back(const HotItem *item, TimestampTz now);
+extern bool covet_session_warm(const TokenHash *hash);
 
 /* ------------------------------------------------------------------------
  * in store_session_hot.c: copies of sessions in the hot tier

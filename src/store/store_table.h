@@ -157,29 +157,8 @@ extern int64 covet_cache_load(const text *namespace, text **keys, int count);
  * in store_trigger.c
  * ------------------------------------------------------------------------ */
 
-extern void covet_store_drop_copy(StoreTableId id, HeapTuple row, TupleDesc desc);
-
-/* ------------------------------------------------------------------------
- * in store_token.c
- * ------------------------------------------------------------------------ */
-
-/* Columns of covet._token. */
-enum TokenColumn
-{
-	TOKEN_VERSION = 1,
-	TOKEN_EXPIRES_AT,
-	TOKEN_ISSUER,
-	TOKEN_JTI
-};
-
-/* Columns of covet._token_subject. */
-enum SubjectColumn
-{
-	SUBJECT_ISSUED_BEFORE = 1,
-	SUBJECT_EXPIRES_AT,
-	SUBJECT_ISSUER,
-	SUBJECT_SUBJECT
-};
+extern void covet_store_drop_copy(StoreTableId id, HeapTuple row, TupleDesc desc,
+								  bool forget);
 
 /* ------------------------------------------------------------------------
  * in store_token.c
