@@ -40,6 +40,7 @@ MODULE_big = covet
 OBJS = \
 	src/base/args.o \
 	src/base/clock.o \
+	src/base/digest.o \
 	src/base/guc.o \
 	src/base/json_merge.o \
 	src/base/registry.o \
@@ -60,6 +61,9 @@ OBJS = \
 	src/hot/hot_walk.o \
 	src/hot/hot_pending.o \
 	src/hot/hot_publish.o \
+	src/hot/hot_rate.o \
+	src/hot/hot_limit.o \
+	src/hot/hot_dump.o \
 	src/store/store_table.o \
 	src/store/store_plan.o \
 	src/store/store_lock.o \
@@ -85,6 +89,7 @@ OBJS = \
 	src/worker/worker_stat.o \
 	src/stat.o \
 	src/cache.o \
+	src/lock.o \
 	src/session.o \
 	src/token.o \
 	src/covet.o
