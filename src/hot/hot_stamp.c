@@ -168,5 +168,7 @@ covet_stamp_restore(const int64 *stamps, int64 known_from)
 {
 	for (uint32 slot = 1; slot < HOT_SLOTS; slot++)
 		pg_atomic_write_u64(&shared->stamps[slot], (uint64) stamps[slot]);
-	shared->known_from = known_from;
+
+	/* Versions begin lower when the file with the boot number was removed. */
+	shared->known_from = Min(known_from, covet_first_version());
 }
