@@ -73,6 +73,7 @@ OBJS = \
 	src/store/store_memory_read.o \
 	src/store/store_memory_write.o \
 	src/store/store_cache.o \
+	src/store/store_session_hot.o \
 	src/store/store_session_row.o \
 	src/store/store_session_read.o \
 	src/store/store_session_write.o \

@@ -186,13 +186,14 @@ typedef struct SessionRecord
 {
 	pg_uuid_t	session_id;
 	text	   *user_id;		/* or NULL */
-	bytea	   *data;			/* a detoasted frame */
+	ValueParts	data;
 	int64		version;
 	TimestampTz created_at;
 	TimestampTz seen_at;
 	TimestampTz ends_at;
 	inet	   *ip;				/* or NULL */
 	text	   *user_agent;		/* or NULL */
+	bool		saved;			/* reads do not move its end */
 } SessionRecord;
 
 /* What a session is made from; pointers may be NULL. */
@@ -219,7 +220,9 @@ typedef bytea *(*SessionChange) (const bytea *old, void *arg);
 /* in store_session_read.c */
 extern bool covet_store_session_read(const text *token, bool seen,
 									 SessionRecord *record);
-extern bytea **covet_store_session_read_many(text **tokens, int count);
+extern bool covet_store_session_data(const text *token, ValueKind wanted, Datum *data);
+extern void covet_store_session_data_many(text **tokens, int count, Datum *data,
+										  bool *nulls);
 extern SessionRecord *covet_store_session_list(text **user_ids, int nusers,
 											   int *count);
 extern int64 covet_store_session_count(const text *user_id);

@@ -172,7 +172,8 @@ extern int64 covet_cache_load(const text *namespace, text **keys, int count);
  * in store_trigger.c
  * ------------------------------------------------------------------------ */
 
-extern void covet_store_drop_copy(StoreTableId id, HeapTuple row, TupleDesc desc);
+extern void covet_store_drop_copy(StoreTableId id, HeapTuple row, TupleDesc desc,
+								  bool forget);
 
 /* ------------------------------------------------------------------------
  * in store_token.c
