@@ -888,7 +888,11 @@ covet_hot_saved(const HotKey *key, TimestampTz seen_at)
 		idle->saved = Max(idle->saved, seen_at);
 		if ((entry_at(partition, link)->flags & HOT_IS_STUB) &&
 			!covet_entry_touch_due(entry_at(partition, link)))
+		{
+			/* Who has read the row before it had the touch must not promote it. */
+			bucket->change++;
 			covet_evict_unlink(number, bucket, link);
+		}
 	}
 	LWLockRelease(partition_lock(number));
 }
