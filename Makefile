@@ -58,6 +58,7 @@ OBJS = \
 	src/hot/hot_evict.o \
 	src/hot/hot_table.o \
 	src/hot/hot_walk.o \
+	src/hot/hot_lease.o \
 	src/hot/hot_pending.o \
 	src/hot/hot_publish.o \
 	src/store/store_table.o \
