@@ -218,7 +218,7 @@ typedef enum HotLease
 extern HotLease covet_hot_lease(const HotKey *key, TimestampTz now, Ttl lease,
 								const HotGuard *guard, int64 max_bytes, int64 *lease_id);
 extern bool covet_hot_lease_held(const HotKey *key, int64 lease_id, TimestampTz now,
-								 int64 *stamp);
+								 bool *fenced);
 extern bool covet_hot_lease_end(const HotKey *key, int64 lease_id, TimestampTz now,
 								bool remove);
 

@@ -138,24 +138,22 @@ covet_hot_lease(const HotKey *key, TimestampTz now, Ttl lease, const HotGuard *g
 }
 
 /*
- * Is a lease still held, and no write of the row on its way?  *stamp is then
- * what the namespace's has been since the lease was won.
+ * Is a lease still held?  *fenced is whether a write of the row may be on its
+ * way, which will void it; always false with a false result.
  */
 bool
-covet_hot_lease_held(const HotKey *key, int64 lease_id, TimestampTz now, int64 *stamp)
+covet_hot_lease_held(const HotKey *key, int64 lease_id, TimestampTz now, bool *fenced)
 {
 	uint32		number = partition_of(key);
 	HotPartition *partition = partition_at(number);
 	HotLink		link;
-	bool		held = false;
+	bool		held;
 
-	/* Read before the entry: if it moves in between, the entry is cleared. */
-	*stamp = covet_stamp_get(key->home->slot);
 	LWLockAcquire(partition_lock(number), LW_SHARED);
 	link = covet_hot_find(partition, bucket_of(partition, key->hash), key);
-	if (link != 0)
-		held = covet_entry_lease_held(entry_at(partition, link), lease_id, now) &&
-			(key->home->store == HOT_MEMORY || *fence_of(partition, key->hash) == 0);
+	held = link != 0 && covet_entry_lease_held(entry_at(partition, link), lease_id, now);
+	*fenced = held && key->home->store != HOT_MEMORY &&
+		*fence_of(partition, key->hash) > 0;
 	LWLockRelease(partition_lock(number));
 	return held;
 }

@@ -349,9 +349,9 @@ copy_pieces(HotPartition *partition, HotLink link, HotValue *value)
 /*
  * Look for an entry.  With HOT_HIT *value is filled: its payload and tags stand
  * in a buffer that lasts until the next call, or in *value's varlena, palloc'd
- * in the current context.  With HOT_MISS *guard (may be NULL) is what
- * covet_hot_promote() needs; note it before a snapshot is taken.  Raises 53200
- * when a large value cannot be copied.
+ * in the current context.  *guard (may be NULL) is what covet_hot_promote()
+ * needs; note it before a snapshot is taken.  Raises 53200 when a large value
+ * cannot be copied.
  */
 HotResult
 covet_hot_get(const HotKey *key, TimestampTz now, int flags, HotValue *value,
@@ -386,7 +386,7 @@ covet_hot_get(const HotKey *key, TimestampTz now, int flags, HotValue *value,
 			pg_atomic_write_u64(&backend->hazard, (uint64) number << 32 | link);
 		copy_block(entry, flags, value);
 	}
-	else if (guard != NULL)
+	if (guard != NULL)
 	{
 		guard->change = bucket->change;
 		guard->epoch = covet_hot_epoch(key->home->space, key->home->store);
