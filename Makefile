@@ -65,7 +65,6 @@ OBJS = \
 	src/store/store_plan.o \
 	src/store/store_lock.o \
 	src/store/store_namespace.o \
-	src/store/store_stamp.o \
 	src/store/store_cache_read.o \
 	src/store/store_cache_write.o \
 	src/store/store_cache.o \
@@ -76,7 +75,11 @@ OBJS = \
 	src/store/store_token.o \
 	src/store/store_sweep.o \
 	src/store/store_quota.o \
+	src/store/store_touch.o \
+	src/store/store_trigger.o \
+	src/store/store_warm.o \
 	src/worker/sweep.o \
+	src/worker/warm.o \
 	src/worker/tick.o \
 	src/worker/launcher.o \
 	src/worker/worker_stat.o \

@@ -49,12 +49,12 @@ CREATE UNLOGGED TABLE covet._cache (
 	expires_at timestamptz NOT NULL,	-- infinity: no deadline
 	seen_at timestamptz NOT NULL,		-- counts when idle is not 0
 	idle bigint NOT NULL,				-- microseconds; 0: ends at expires_at only
-	stamp bigint NOT NULL,				-- the namespace's stamp when written
+	stamp bigint NOT NULL,				-- of the namespace, when written
 	namespace text COLLATE "C" NOT NULL,
 	key text COLLATE "C" NOT NULL,
 	value bytea NOT NULL,				-- a frame
 	tags text[] COLLATE "C",
-	tag_stamps bigint[],				-- the tags' stamps when written
+	tag_stamps bigint[],				-- of the tags, when written
 	PRIMARY KEY (namespace, key)
 ) WITH (fillfactor = 80, vacuum_truncate = off,
 		autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000,
@@ -64,15 +64,6 @@ CREATE UNLOGGED TABLE covet._cache (
 		toast.autovacuum_vacuum_cost_delay = 0, toast.vacuum_truncate = off);
 ALTER TABLE covet._cache ALTER COLUMN value SET STORAGE EXTERNAL;
 COMMENT ON TABLE covet._cache IS 'Private: cache entries of namespaces with storage "table".';
-
--- Slots 0 to 4095 are namespaces, 4096 to 69631 tags, by hash: the table cannot
--- grow, and a collision only clears a bystander.
-CREATE UNLOGGED TABLE covet._cache_stamp (
-	slot integer PRIMARY KEY,
-	stamp bigint NOT NULL
-) WITH (fillfactor = 50, vacuum_truncate = off,
-		autovacuum_vacuum_scale_factor = 0.1, autovacuum_vacuum_cost_delay = 0);
-COMMENT ON TABLE covet._cache_stamp IS 'Private: when namespaces and tags were last cleared.';
 
 CREATE TYPE covet.cache_entry AS (
 	key text,
@@ -414,25 +405,23 @@ GRANT SELECT ON covet.cache_namespaces TO pg_monitor;
 -- ==========================================================================
 
 -- Two tables of one shape: covet._setting says which is in use.  Nothing that a
--- touch or an update changes is indexed.
+-- touch or an update changes is indexed.  Columns of a fixed width come first.
 CREATE UNLOGGED TABLE covet._session (
 	version bigint NOT NULL,
 	created_at timestamptz NOT NULL,
 	seen_at timestamptz NOT NULL,
 	hard_end timestamptz NOT NULL,		-- end of the lifetime, or of what was saved
 	idle bigint NOT NULL,				-- microseconds
-	previous_until timestamptz,			-- end of the grace of previous_hash, or of an alias
+	alias_until timestamptz,			-- of a tombstone: until then its token still names
+	alias_of uuid,						-- the session with this session_id
 	ended_until timestamptz,			-- a tombstone until then; NULL: a session
 	session_id uuid NOT NULL UNIQUE,
 	saved boolean NOT NULL,				-- ends at hard_end whenever it was seen
 	token_hash bytea PRIMARY KEY,		-- SHA-256 of the token
-	previous_hash bytea,				-- that of the token before the rotation
 	user_id text COLLATE "C",
 	ip inet,
 	data bytea,							-- a frame; NULL in tombstones
-	user_agent text,
-	alias_of uuid						-- of a tombstone: session_id that its token still
-										-- names until previous_until
+	user_agent text
 ) WITH (fillfactor = 70, vacuum_truncate = off,
 		autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000,
 		autovacuum_vacuum_insert_scale_factor = 0.2,
@@ -440,7 +429,6 @@ CREATE UNLOGGED TABLE covet._session (
 		toast.autovacuum_vacuum_scale_factor = 0.02,
 		toast.autovacuum_vacuum_cost_delay = 0, toast.vacuum_truncate = off);
 ALTER TABLE covet._session ALTER COLUMN data SET STORAGE EXTERNAL;
-CREATE INDEX _session_previous_hash_idx ON covet._session (previous_hash);
 CREATE INDEX _session_user_id_idx ON covet._session (user_id);
 COMMENT ON TABLE covet._session IS 'Private: sessions and their tombstones, when unlogged.';
 
@@ -450,18 +438,16 @@ CREATE TABLE covet._session_logged (
 	seen_at timestamptz NOT NULL,
 	hard_end timestamptz NOT NULL,		-- end of the lifetime, or of what was saved
 	idle bigint NOT NULL,				-- microseconds
-	previous_until timestamptz,			-- end of the grace of previous_hash, or of an alias
+	alias_until timestamptz,			-- of a tombstone: until then its token still names
+	alias_of uuid,						-- the session with this session_id
 	ended_until timestamptz,			-- a tombstone until then; NULL: a session
 	session_id uuid NOT NULL UNIQUE,
 	saved boolean NOT NULL,				-- ends at hard_end whenever it was seen
 	token_hash bytea PRIMARY KEY,		-- SHA-256 of the token
-	previous_hash bytea,				-- that of the token before the rotation
 	user_id text COLLATE "C",
 	ip inet,
 	data bytea,							-- a frame; NULL in tombstones
-	user_agent text,
-	alias_of uuid						-- of a tombstone: session_id that its token still
-										-- names until previous_until
+	user_agent text
 ) WITH (fillfactor = 70, vacuum_truncate = off,
 		autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000,
 		autovacuum_vacuum_insert_scale_factor = 0.2,
@@ -469,7 +455,6 @@ CREATE TABLE covet._session_logged (
 		toast.autovacuum_vacuum_scale_factor = 0.02,
 		toast.autovacuum_vacuum_cost_delay = 0, toast.vacuum_truncate = off);
 ALTER TABLE covet._session_logged ALTER COLUMN data SET STORAGE EXTERNAL;
-CREATE INDEX _session_logged_previous_hash_idx ON covet._session_logged (previous_hash);
 CREATE INDEX _session_logged_user_id_idx ON covet._session_logged (user_id);
 COMMENT ON TABLE covet._session_logged IS 'Private: sessions and their tombstones, when logged.';
 SELECT pg_catalog.pg_extension_config_dump('covet._session_logged', '');
@@ -734,6 +719,46 @@ COMMENT ON FUNCTION covet.token_is_revoked_many(text[], text) IS
 REVOKE EXECUTE ON FUNCTION covet.token_is_revoked_many(text[], text) FROM PUBLIC;
 
 -- ==========================================================================
+-- Direct SQL on the private tables
+-- ==========================================================================
+
+-- Whoever writes to the private tables himself (their owner, a restore, logical
+-- replication) gets what covet's own functions do: the copies in the hot tier
+-- go when he commits.
+CREATE FUNCTION covet._own_write() RETURNS boolean
+AS 'MODULE_PATHNAME', 'covet__own_write'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet._own_write() IS 'Private: is a function of covet writing this row?';
+REVOKE EXECUTE ON FUNCTION covet._own_write() FROM PUBLIC;
+
+CREATE FUNCTION covet._note_row() RETURNS trigger
+AS 'MODULE_PATHNAME', 'covet__note_row'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet._note_row() IS 'Private: drops the hot copies of a row that was written directly.';
+REVOKE EXECUTE ON FUNCTION covet._note_row() FROM PUBLIC;
+
+CREATE FUNCTION covet._note_truncate() RETURNS trigger
+AS 'MODULE_PATHNAME', 'covet__note_truncate'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet._note_truncate() IS 'Private: ends the hot copies of a table that was emptied.';
+REVOKE EXECUTE ON FUNCTION covet._note_truncate() FROM PUBLIC;
+
+DO $$
+DECLARE
+	t text;
+BEGIN
+	FOREACH t IN ARRAY ARRAY['_cache', '_cache_namespace', '_session', '_session_logged', '_token', '_token_subject'] LOOP
+		EXECUTE format('CREATE TRIGGER covet_note_row AFTER INSERT OR UPDATE OR DELETE ON covet.%I'
+			' FOR EACH ROW WHEN (NOT covet._own_write()) EXECUTE FUNCTION covet._note_row()', t);
+		EXECUTE format('CREATE TRIGGER covet_note_truncate AFTER TRUNCATE ON covet.%I'
+			' FOR EACH STATEMENT EXECUTE FUNCTION covet._note_truncate()', t);
+		EXECUTE format('ALTER TABLE covet.%I ENABLE ALWAYS TRIGGER covet_note_row', t);
+		EXECUTE format('ALTER TABLE covet.%I ENABLE ALWAYS TRIGGER covet_note_truncate', t);
+	END LOOP;
+END
+$$;
+
+-- ==========================================================================
 -- MongoDB types
 -- ==========================================================================
 
@@ -876,6 +901,14 @@ COMMENT ON FUNCTION covet.sweep(timestamptz) IS
 	'Removes everything that is dead at a time (now when NULL) and returns how many rows and entries that was.';
 REVOKE EXECUTE ON FUNCTION covet.sweep(timestamptz) FROM PUBLIC;
 
+CREATE FUNCTION covet.warm(max_entries bigint DEFAULT NULL)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'covet_warm'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.warm(bigint) IS
+	'Loads copies of rows into memory, those used last first, until it is full, and returns how many it loaded.';
+REVOKE EXECUTE ON FUNCTION covet.warm(bigint) FROM PUBLIC;
+
 CREATE FUNCTION covet._stat_workers(
 	OUT database_oid oid, OUT state text, OUT last_tick timestamptz,
 	OUT next_tick timestamptz, OUT tick_interval interval, OUT ticks bigint,
@@ -927,7 +960,7 @@ CREATE VIEW covet._part_function AS
 	FROM pg_catalog.pg_proc p
 		JOIN pg_catalog.pg_namespace s ON s.oid OPERATOR(pg_catalog.=) p.pronamespace,
 		LATERAL (SELECT CASE
-			WHEN p.proname OPERATOR(pg_catalog.=) ANY (ARRAY['cache_namespace_set', 'cache_namespace_drop', 'session_durability']::name[]) THEN 'admin'
+			WHEN p.proname OPERATOR(pg_catalog.=) ANY (ARRAY['cache_namespace_set', 'cache_namespace_drop', 'session_durability', 'warm']::name[]) THEN 'admin'
 			WHEN p.proname OPERATOR(pg_catalog.~) '^cache_' THEN 'cache'
 			WHEN p.proname OPERATOR(pg_catalog.~) '^session_' THEN 'session'
 			WHEN p.proname OPERATOR(pg_catalog.~) '^token_' THEN 'token'

@@ -14,7 +14,6 @@
 #include "base/shmem.h"
 #include "base/version.h"
 #include "hot/hot.h"
-#include "store/store.h"
 #include "worker/worker.h"
 
 COVET_MODULE_MAGIC("covet");
@@ -38,7 +37,6 @@ _PG_init(void)
 	covet_registry_init();
 	covet_hot_init();
 	covet_pending_init();
-	covet_store_init();
 	covet_worker_init();
 }
 

@@ -25,6 +25,7 @@ int			covet_session_tombstone = 600;
 int			covet_sweep_min_interval = 1000;
 int			covet_sweep_max_interval = 300000;
 int			covet_max_databases = 64;
+bool		covet_warm_on_start = true;
 int			covet_hot_size = 64 * 1024;
 int			covet_hot_max_value = 512;
 int			covet_debug_commit_ms = 0;
@@ -209,6 +210,15 @@ covet_guc_init(bool preloading)
 							PGC_SIGHUP,
 							GUC_UNIT_KB,
 							NULL, NULL, NULL);
+
+	DefineCustomBoolVariable("covet.warm_on_start",
+							 "Loads copies of rows into memory after a start of the server.",
+							 NULL,
+							 &covet_warm_on_start,
+							 true,
+							 PGC_SIGHUP,
+							 0,
+							 NULL, NULL, NULL);
 
 	DefineCustomStringVariable("covet.mongo_allowed_hosts",
 							   "Lists the hosts and addresses that MongoDB connections may go to.",

@@ -29,17 +29,36 @@ typedef enum TickOutcome
 	TICK_ERROR
 } TickOutcome;
 
+/* How far a walk through memory that saves touches has come. */
+typedef struct TouchPlace
+{
+	uint32		partition;
+	uint32		bucket;
+	int64		shortest_idle;	/* of what it met, microseconds; 0: none */
+} TouchPlace;
+
 /*
- * How far the sweep of a database has come.  A round visits the tables one
- * after the other and ends with the quotas; it goes on from tick to tick.
+ * How far the sweep of a database has come.  A round saves touches, visits the
+ * tables one after the other and ends with the quotas and memory; it goes on
+ * from tick to tick.
  */
 typedef struct SweepRound
 {
-	int			step;			/* index of the table, or of the quotas */
+	int			step;			/* index of the table, or one of the others */
 	BlockNumber block;			/* next block of that table */
+	TouchPlace	touches;
 	int64		scanned;		/* rows seen so far */
 	int64		removed;		/* and removed */
 } SweepRound;
+
+/* How far the loading of copies into memory has come; starts zeroed. */
+typedef struct WarmPlace
+{
+	int			source;			/* number of the source of rows */
+	bool		begun;			/* the two below count */
+	TimestampTz seen_at;		/* of the last row looked at */
+	int64		version;
+} WarmPlace;
 
 /* One database.  All fields are guarded by the lock of the registry. */
 typedef struct DatabaseEntry
@@ -57,6 +76,8 @@ typedef struct DatabaseEntry
 	TickOutcome outcome;		/* of the tick under way, or of the last */
 	bool		round_done;		/* it came to the end of a round */
 	SweepRound	round;
+	bool		warmed;			/* copies were loaded since the start */
+	WarmPlace	warm;
 } DatabaseEntry;
 
 extern void covet_registry_init(void);

@@ -2,10 +2,11 @@
  * sweep.c
  *		A round of sweeping, step by step, and covet.sweep().
  *
- * A round visits each table that has rows to sweep and then the quotas.  A step
- * is one range of blocks, or one batch of evictions; between two steps a tick
- * commits and looks at the clock, while covet.sweep() goes on in the
- * transaction of its caller until the round is done.
+ * A round saves what memory has seen, visits each table that has rows to sweep
+ * and then the quotas, and ends with what is dead in memory.  A step is one
+ * batch of touches, one range of blocks, or one batch of evictions; between two
+ * steps a tick commits and looks at the clock, while covet.sweep() goes on in
+ * the transaction of its caller until the round is done.
  */
 #include "postgres.h"
 
@@ -15,6 +16,7 @@
 
 #include "base/args.h"
 #include "base/compat.h"
+#include "hot/hot.h"
 #include "store/store.h"
 #include "worker/worker.h"
 
@@ -24,9 +26,12 @@
  */
 #define STEP_BLOCKS		256
 
-/* The steps of a round beside the tables. */
-#define STEP_QUOTAS		NUM_SWEEP_TARGETS
-#define STEP_DONE		(NUM_SWEEP_TARGETS + 1)
+/* The steps of a round; between the first and the quotas one for each table. */
+#define STEP_TOUCHES	0
+#define STEP_TABLES		1
+#define STEP_QUOTAS		(STEP_TABLES + NUM_SWEEP_TARGETS)
+#define STEP_MEMORY		(STEP_QUOTAS + 1)
+#define STEP_DONE		(STEP_MEMORY + 1)
 
 /*
  * What the next step of a round is about, for pg_stat_activity.
@@ -34,12 +39,21 @@
 const char *
 covet_sweep_step_name(const SweepRound *round)
 {
-	return round->step < NUM_SWEEP_TARGETS ?
-		covet_store_sweep_name(round->step) : "quotas of cache namespaces";
+	switch (round->step)
+	{
+		case STEP_TOUCHES:
+			return "saving touches";
+		case STEP_QUOTAS:
+			return "sweeping quotas of cache namespaces";
+		case STEP_MEMORY:
+			return "sweeping memory";
+		default:
+			return psprintf("sweeping %s", covet_store_sweep_name(round->step - STEP_TABLES));
+	}
 }
 
 /*
- * Go on to the next table, or from the last to the quotas.
+ * Go on to the next table, or what comes after the last.
  */
 void
 covet_sweep_skip(SweepRound *round)
@@ -57,6 +71,20 @@ covet_sweep_done(const SweepRound *round)
 	return round->step >= STEP_DONE;
 }
 
+/* Sweep the next range of a table. */
+static void
+sweep_table(SweepRound *round, TimestampTz now)
+{
+	SweepResult result;
+
+	covet_store_sweep(round->step - STEP_TABLES, round->block, STEP_BLOCKS, now, &result);
+	round->scanned += result.scanned;
+	round->removed += result.removed;
+	round->block = result.next;
+	if (result.complete)
+		covet_sweep_skip(round);
+}
+
 /*
  * Do the next step of a round with the clock at "now", in a transaction; false
  * when that was the last one.  Never waits for the lock of a table or a row.
@@ -64,21 +92,23 @@ covet_sweep_done(const SweepRound *round)
 bool
 covet_sweep_step(SweepRound *round, TimestampTz now)
 {
-	if (round->step < NUM_SWEEP_TARGETS)
+	switch (round->step)
 	{
-		SweepResult result;
-
-		covet_store_sweep(round->step, round->block, STEP_BLOCKS, now, &result);
-		round->scanned += result.scanned;
-		round->removed += result.removed;
-		round->block = result.next;
-		if (result.complete)
+		case STEP_TOUCHES:
+			if (covet_store_save_touches(&round->touches, now))
+				covet_sweep_skip(round);
+			break;
+		case STEP_QUOTAS:
+			if (covet_store_evict(&round->removed))
+				covet_sweep_skip(round);
+			break;
+		case STEP_MEMORY:
+			round->removed += covet_hot_sweep(covet_hot_space(), now);
 			covet_sweep_skip(round);
-	}
-	else if (round->step == STEP_QUOTAS)
-	{
-		if (covet_store_evict(&round->removed))
-			covet_sweep_skip(round);
+			break;
+		default:
+			sweep_table(round, now);
+			break;
 	}
 	return !covet_sweep_done(round);
 }

@@ -167,7 +167,7 @@ sweep(Oid database)
 		{
 			SweepRound	next = round;
 
-			begin(psprintf("sweeping %s", covet_sweep_step_name(&round)));
+			begin(covet_sweep_step_name(&round));
 			more = covet_sweep_step(&next, covet_now());
 			commit();
 

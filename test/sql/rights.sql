@@ -81,7 +81,7 @@ SELECT * FROM covet._cache_usage();
 SELECT count(*) FROM covet._cache;
 SELECT count(*) FROM covet._cache_namespace;
 UPDATE covet._cache SET namespace = 'mine';
-DELETE FROM covet._cache_stamp;
+DELETE FROM covet._cache;
 TRUNCATE covet._cache;
 INSERT INTO covet._cache_namespace VALUES ('x', 'table', NULL, NULL, 'auto');
 CREATE TABLE covet.mine (i int);

@@ -48,7 +48,6 @@ CREATE FUNCTION evil._own_write() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN P
 CREATE FUNCTION evil._change_usage(regrole, text, boolean) RETURNS void LANGUAGE plpgsql AS $$ BEGIN PERFORM evil.called(); END $$;
 -- tables and types
 CREATE TABLE evil._cache (version text, expires_at text, namespace text, key text, value text);
-CREATE TABLE evil._cache_stamp (slot text, stamp text);
 CREATE TABLE evil._cache_namespace (namespace text, storage text);
 CREATE TABLE evil._session (token_hash text, data text);
 CREATE TABLE evil._token (jti text, issuer text);
@@ -65,7 +64,6 @@ RESET ROLE;
 \set VERBOSITY terse
 SET ROLE regress_covet_mallory;
 CREATE TEMP TABLE _cache (version text, expires_at text, namespace text, key text, value text);
-CREATE TEMP TABLE _cache_stamp (slot text, stamp text);
 CREATE TEMP TABLE _cache_namespace (namespace text, storage text);
 CREATE TEMP TABLE _session (token_hash text);
 CREATE TEMP TABLE _token (jti text);
