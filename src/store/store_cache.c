@@ -24,6 +24,8 @@ static const CacheOps table_ops = {
 	.take = covet_table_take,
 	.touch = covet_table_touch,
 	.delete = covet_table_delete,
+	.look = covet_table_look,
+	.fill = covet_table_fill,
 };
 
 /* Indexed by CacheStorage. */

@@ -27,6 +27,7 @@
 #include "miscadmin.h"
 
 #include "base/compat.h"
+#include "base/guc.h"
 #include "codec/value.h"
 #include "hot/hot.h"
 #include "store/store.h"
@@ -45,8 +46,11 @@ tag_slot(const CacheNamespace *ns, const text *tag)
 static bool
 lease_key(CacheNamespace *ns, const text *key, HotKey *hot_key)
 {
-	HotHome    *home = covet_hot_available() ? covet_namespace_home(ns) : NULL;
+	HotStore	store = ns->storage == STORAGE_MEMORY ? HOT_MEMORY : HOT_CACHE;
+	HotHome    *home = NULL;
 
+	if (covet_hot_available())
+		home = covet_hot_home(store, VARDATA_ANY(ns->name), VARSIZE_ANY_EXHDR(ns->name), true);
 	if (home == NULL)
 		return false;
 	covet_hot_key(hot_key, home, VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key));
@@ -101,7 +105,7 @@ receive_look(const CacheEntry *entry, int index, void *arg)
  * what decoding it may raise, before a lease is given out.
  */
 void
-covet_cache_lease(CacheNamespace *ns, text *key, Ttl ttl, ValueKind wanted,
+covet_cache_lease_entry(CacheNamespace *ns, text *key, Ttl ttl, ValueKind wanted,
 				  CacheLease *lease)
 {
 	HotKey		hot_key;
@@ -174,7 +178,7 @@ covet_cache_lease_stands(CacheNamespace *ns, const CacheWrite *write, const text
  * does: was the lease still held, and the value stored?
  */
 bool
-covet_cache_fill(CacheNamespace *ns, const CacheWrite *write, text *key, int64 lease_id,
+covet_cache_fill_entry(CacheNamespace *ns, const CacheWrite *write, text *key, int64 lease_id,
 				 bytea *frame)
 {
 	HotKey		hot_key;
