@@ -68,6 +68,8 @@ OBJS = \
 	src/store/store_cache_read.o \
 	src/store/store_cache_write.o \
 	src/store/store_cache_lease.o \
+	src/store/store_memory_read.o \
+	src/store/store_memory_write.o \
 	src/store/store_cache.o \
 	src/store/store_session_row.o \
 	src/store/store_session_read.o \

@@ -433,12 +433,22 @@ COMMENT ON FUNCTION covet.cache_namespace_drop(text) IS
 	'Forgets the settings of a namespace and clears it; the result is whether there were any.';
 REVOKE EXECUTE ON FUNCTION covet.cache_namespace_drop(text) FROM PUBLIC;
 
+CREATE FUNCTION covet._cache_namespace_changed() RETURNS trigger
+AS 'MODULE_PATHNAME', 'covet__cache_namespace_changed'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet._cache_namespace_changed() IS
+	'Private: makes backends read the settings of namespaces anew.';
+REVOKE EXECUTE ON FUNCTION covet._cache_namespace_changed() FROM PUBLIC;
+CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON covet._cache_namespace
+	FOR EACH STATEMENT EXECUTE FUNCTION covet._cache_namespace_changed();
+ALTER TABLE covet._cache_namespace ENABLE ALWAYS TRIGGER changed;
+
 CREATE FUNCTION covet._cache_usage(
-	OUT namespace text, OUT entries bigint, OUT bytes bigint)
+	OUT namespace text, OUT entries bigint, OUT bytes bigint, OUT hot_bytes bigint)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'covet__cache_usage'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION covet._cache_usage() IS 'Private: live entries and their stored bytes, a row a namespace.';
+COMMENT ON FUNCTION covet._cache_usage() IS 'Private: live entries, their stored bytes and bytes in memory; rows to be added up by namespace.';
 REVOKE EXECUTE ON FUNCTION covet._cache_usage() FROM PUBLIC;
 -- A view's functions are checked as its user.
 GRANT EXECUTE ON FUNCTION covet._cache_usage() TO pg_monitor;
@@ -452,9 +462,15 @@ CREATE VIEW covet.cache_namespaces AS
 		n.owner_oid::regrole AS owner,
 		coalesce(u.entries, 0) AS entries,
 		coalesce(u.bytes, 0) AS bytes,
-		0::bigint AS hot_bytes
+		coalesce(u.hot_bytes, 0) AS hot_bytes
 	FROM covet._cache_namespace n
-		FULL JOIN covet._cache_usage() u USING (namespace);
+		FULL JOIN (
+			SELECT namespace, pg_catalog.sum(entries)::bigint AS entries,
+				pg_catalog.sum(bytes)::bigint AS bytes,
+				pg_catalog.sum(hot_bytes)::bigint AS hot_bytes
+			FROM covet._cache_usage()
+			GROUP BY namespace) u USING (namespace)
+	WHERE n.namespace IS NOT NULL OR u.entries OPERATOR(pg_catalog.>) 0;
 COMMENT ON VIEW covet.cache_namespaces IS
 	'Cache namespaces that have settings or entries; NULL settings stand for the defaults.';
 GRANT SELECT ON covet.cache_namespaces TO pg_monitor;

@@ -24,6 +24,7 @@
 #include "base/compat.h"
 #include "base/guc.h"
 #include "codec/value.h"
+#include "hot/hot.h"
 #include "store/store.h"
 
 /* Defines the three SQL functions of a family over one static function. */
@@ -433,8 +434,7 @@ cache_set(FunctionCallInfo fcinfo, ValueKind kind)
 	key = key_to_write(fcinfo, 0);
 	frame = value_to_write(fcinfo, 1, &ns, kind);
 	write_options(fcinfo, &ns, 2, 4, 5, &write);
-	(void) covet_cache_set_entries(&ns, &write, &key, &frame, 1);
-	PG_RETURN_BOOL(true);
+	PG_RETURN_BOOL(covet_cache_set_entries(&ns, &write, &key, &frame, 1) == 1);
 }
 
 TYPED_FUNCTIONS(cache_set);
@@ -709,15 +709,11 @@ TYPED_FUNCTIONS(cache_fill);
 static void
 check_storage(const char *storage)
 {
-	if (strcmp(storage, "memory") == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("cache storage \"memory\" is not supported by this version of covet")));
-	if (strcmp(storage, "table") != 0)
+	if (covet_storage_by_name(storage) < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("unrecognized cache storage \"%s\"", storage),
-				 errhint("Storage is \"table\".")));
+				 errhint("Storage is \"table\" or \"memory\".")));
 }
 
 PG_FUNCTION_INFO_V1(covet_cache_namespace_set);
@@ -768,13 +764,27 @@ covet_cache_namespace_drop(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(covet_fits(name, COVET_NAMESPACE_MAX) && covet_namespace_drop(name));
 }
 
+/*
+ * What the owner changes in the table of settings by his own SQL counts as
+ * well.  Without the preloaded library nobody keeps settings, and a dump can be
+ * restored.
+ */
+PG_FUNCTION_INFO_V1(covet__cache_namespace_changed);
+Datum
+covet__cache_namespace_changed(PG_FUNCTION_ARGS)
+{
+	if (covet_hot_available())
+		covet_pending_settings();
+	return PointerGetDatum(NULL);
+}
+
 static void
-receive_usage(const text *namespace, int64 entries, int64 bytes, void *arg)
+receive_usage(const text *namespace, int64 entries, int64 bytes, int64 hot_bytes, void *arg)
 {
 	ReturnSetInfo *rsinfo = arg;
-	Datum		values[3] = {PointerGetDatum(namespace), Int64GetDatum(entries),
-	Int64GetDatum(bytes)};
-	bool		nulls[3] = {0};
+	Datum		values[4] = {PointerGetDatum(namespace), Int64GetDatum(entries),
+	Int64GetDatum(bytes), Int64GetDatum(hot_bytes)};
+	bool		nulls[4] = {0};
 
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }

@@ -74,6 +74,7 @@ extern uint16 covet_hot_space(void);
 extern HotHome *covet_hot_home(HotStore store, const char *name, Size name_size,
 							   bool create);
 extern HotHome *covet_hot_home_by_id(uint16 id);
+extern int	covet_hot_homes(void);
 extern void covet_hot_key(HotKey *key, HotHome *home, const void *bytes, Size size);
 
 /* ------------------------------------------------------------------------

@@ -477,6 +477,14 @@ take_blocks(uint32 number, const HotKey *key, const HotContent *content, Size si
 	return link;
 }
 
+/* Would the entry take its home over the quota? */
+static bool
+over_quota(const HotKey *key, const HotContent *content, Size payload)
+{
+	return content->max_bytes > 0 &&
+		(int64) (pg_atomic_read_u64(&key->home->bytes) + key->size + payload) > content->max_bytes;
+}
+
 /* Make an entry that carries the epoch of its store. */
 static bool
 prepare(const HotKey *key, const HotContent *content, uint32 epoch, HotBlock *block)
@@ -492,9 +500,14 @@ prepare(const HotKey *key, const HotContent *content, uint32 epoch, HotBlock *bl
 	block->entry = 0;
 	if (payload > covet_hot_max_value_size())
 		return false;
-	if (content->max_bytes > 0 && (int64) (pg_atomic_read_u64(&key->home->bytes) +
-										   key->size + payload) > content->max_bytes)
+	if (over_quota(key, content, payload))
+	{
 		covet_evict_home(key->home, content->max_bytes - key->size - payload, number, now);
+
+		/* One transaction may have prepared more than its namespace can hold. */
+		if (over_quota(key, content, payload))
+			return false;
+	}
 
 	LWLockAcquire(partition_lock(number), LW_EXCLUSIVE);
 	block->entry = take_blocks(number, key, content, size, flags, &chain, now);

@@ -46,6 +46,7 @@ typedef struct CacheNamespace
 } CacheNamespace;
 
 extern void covet_namespace_get(const text *name, CacheNamespace *ns);
+extern struct HotHome *covet_namespace_home(CacheNamespace *ns);
 extern void covet_namespace_set(const text *name, const char *storage,
 								const Interval *default_ttl, const int64 *max_bytes,
 								const char *codec, Oid owner);
@@ -73,8 +74,8 @@ typedef void (*CacheReceiver) (const CacheEntry *entry, int index, void *arg);
 
 #define CACHE_SEEN		0x01	/* the read counts as seen */
 #define CACHE_VALUES	0x02	/* the receiver wants the values */
-#define CACHE_WITH_TAGS		0x04	/* the receiver wants the tags */
-#define CACHE_SHOW_STALE	0x10	/* it wants also what is not fresh any more */
+#define CACHE_WITH_TAGS	0x04	/* it wants the tags too, and copies all it keeps */
+#define CACHE_SHOW_STALE 0x10	/* it wants also what is not fresh any more */
 
 /* What a write gives to its entries, beside key and value. */
 typedef struct CacheWrite
@@ -141,7 +142,8 @@ extern int	covet_cache_delete_entries(CacheNamespace *ns, text **keys, int count
 extern void covet_cache_clear_namespace(const CacheNamespace *ns);
 extern void covet_cache_invalidate(const CacheNamespace *ns, text **tags, int count);
 extern void covet_cache_usage(void (*receive) (const text *namespace, int64 entries,
-											   int64 bytes, void *arg), void *arg);
+											   int64 bytes, int64 hot_bytes, void *arg),
+							  void *arg);
 
 /* ------------------------------------------------------------------------
  * in store_cache_lease.c
@@ -164,11 +166,11 @@ typedef struct CacheLease
 } CacheLease;
 
 extern void covet_cache_lease_entry(CacheNamespace *ns, text *key, Ttl ttl, ValueKind wanted,
-							  CacheLease *lease);
+									CacheLease *lease);
 extern bool covet_cache_lease_stands(CacheNamespace *ns, const CacheWrite *write,
 									 const text *key, int64 lease_id);
 extern bool covet_cache_fill_entry(CacheNamespace *ns, const CacheWrite *write, text *key,
-							 int64 lease_id, bytea *frame);
+								   int64 lease_id, bytea *frame);
 extern bool covet_cache_give_back(CacheNamespace *ns, const text *key, int64 lease_id);
 
 /* ------------------------------------------------------------------------

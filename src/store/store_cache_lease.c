@@ -27,7 +27,6 @@
 #include "miscadmin.h"
 
 #include "base/compat.h"
-#include "base/guc.h"
 #include "codec/value.h"
 #include "hot/hot.h"
 #include "store/store.h"
@@ -46,11 +45,8 @@ tag_slot(const CacheNamespace *ns, const text *tag)
 static bool
 lease_key(CacheNamespace *ns, const text *key, HotKey *hot_key)
 {
-	HotStore	store = ns->storage == STORAGE_MEMORY ? HOT_MEMORY : HOT_CACHE;
-	HotHome    *home = NULL;
+	HotHome    *home = covet_hot_available() ? covet_namespace_home(ns) : NULL;
 
-	if (covet_hot_available())
-		home = covet_hot_home(store, VARDATA_ANY(ns->name), VARSIZE_ANY_EXHDR(ns->name), true);
 	if (home == NULL)
 		return false;
 	covet_hot_key(hot_key, home, VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key));

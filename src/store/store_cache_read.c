@@ -604,8 +604,7 @@ covet_table_read(CacheNamespace *ns, text **keys, int count, int flags,
 		return;
 	read.now = covet_now();
 	if (covet_hot_available())
-		read.home = covet_hot_home(HOT_CACHE, VARDATA_ANY(ns->name),
-								   VARSIZE_ANY_EXHDR(ns->name), false);
+		read.home = ns->home;
 	read_keys(&read, count);
 }
 
@@ -625,8 +624,7 @@ covet_table_look(CacheNamespace *ns, text *key, CacheReceiver receive, void *arg
 		return false;
 	read.now = covet_now();
 	if (covet_hot_available())
-		read.home = covet_hot_home(HOT_CACHE, VARDATA_ANY(ns->name),
-								   VARSIZE_ANY_EXHDR(ns->name), true);
+		read.home = covet_namespace_home(ns);
 	if (!read_hot(&read, &miss))
 		read_rows(&read, &miss, 1);
 	*guard = miss.guard;
@@ -720,8 +718,8 @@ typedef struct UsageEntry
  * covet_cache_usage, of what lies in the table; reads all of it.
  */
 void
-covet_table_usage(void (*receive) (const text *namespace, int64 entries,
-								   int64 bytes, void *arg), void *arg)
+covet_table_usage(void (*receive) (const text *namespace, int64 entries, int64 bytes,
+								   int64 hot_bytes, void *arg), void *arg)
 {
 	HASHCTL		ctl = {.keysize = COVET_NAMESPACE_MAX + 1,.entrysize = sizeof(UsageEntry),
 	.hcxt = CurrentMemoryContext};
@@ -772,6 +770,6 @@ covet_table_usage(void (*receive) (const text *namespace, int64 entries,
 
 	hash_seq_init(&seq, usage);
 	while ((entry = hash_seq_search(&seq)) != NULL)
-		receive(cstring_to_text(entry->namespace), entry->entries, entry->bytes, arg);
+		receive(cstring_to_text(entry->namespace), entry->entries, entry->bytes, 0, arg);
 	hash_destroy(usage);
 }

@@ -121,51 +121,6 @@ delete_row(const CacheNamespace *ns, const text *key, StoreTable *table)
 	note_write(ns, key);
 }
 
-typedef struct KeyedFrame
-{
-	text	   *key;
-	bytea	   *frame;
-	int			index;			/* place in the call */
-} KeyedFrame;
-
-static int
-compare_keys(const void *a, const void *b)
-{
-	const KeyedFrame *x = a;
-	const KeyedFrame *y = b;
-	int			order = covet_compare_texts(x->key, y->key);
-
-	return order != 0 ? order : x->index - y->index;
-}
-
-/*
- * Sort keys (and their frames, unless NULL) and keep the last of each; returns
- * how many are left.  NULL keys are left out.
- */
-static int
-sort_keys(text **keys, bytea **frames, int count, KeyedFrame *sorted)
-{
-	int			n = 0;
-	int			distinct = 0;
-
-	for (int i = 0; i < count; i++)
-		if (keys[i] != NULL)
-		{
-			sorted[n].key = keys[i];
-			sorted[n].frame = frames == NULL ? NULL : frames[i];
-			sorted[n].index = i;
-			n++;
-		}
-	qsort(sorted, n, sizeof(KeyedFrame), compare_keys);
-	for (int i = 0; i < n; i++)
-	{
-		if (distinct > 0 && covet_compare_texts(sorted[distinct - 1].key, sorted[i].key) == 0)
-			distinct--;
-		sorted[distinct++] = sorted[i];
-	}
-	return distinct;
-}
-
 /* Delete sorted keys; returns how many live entries there were. */
 static int
 delete_sorted(const CacheNamespace *ns, const KeyedFrame *sorted, int count)
@@ -220,7 +175,7 @@ covet_table_set(CacheNamespace *ns, const CacheWrite *write,
 		TIMESTAMPTZOID, INT8OID, INT8OID, INT8OID, TEXTARRAYOID, INT8ARRAYOID},
 	};
 	KeyedFrame *sorted = palloc(sizeof(KeyedFrame) * Max(count, 1));
-	int			distinct = sort_keys(keys, frames, count, sorted);
+	int			distinct = covet_cache_sort_keys(keys, frames, count, sorted);
 	Datum	   *key_values;
 	Datum	   *frame_values;
 	RowValues	row;
@@ -465,7 +420,7 @@ covet_table_delete(CacheNamespace *ns, text **keys, int count)
 {
 	KeyedFrame *sorted = palloc(sizeof(KeyedFrame) * Max(count, 1));
 
-	return delete_sorted(ns, sorted, sort_keys(keys, NULL, count, sorted));
+	return delete_sorted(ns, sorted, covet_cache_sort_keys(keys, NULL, count, sorted));
 }
 
 /*

@@ -104,6 +104,20 @@ extern void covet_store_lock_word(StoreLockSpace space, const text *word,
 								  LOCKMODE lockmode);
 
 /* ------------------------------------------------------------------------
+ * in store_cache.c
+ * ------------------------------------------------------------------------ */
+
+typedef struct KeyedFrame
+{
+	text	   *key;
+	bytea	   *frame;
+	int			index;			/* place in the call */
+} KeyedFrame;
+
+extern int	covet_cache_sort_keys(text **keys, bytea **frames, int count,
+								  KeyedFrame *sorted);
+
+/* ------------------------------------------------------------------------
  * in store_cache_read.c and store_cache_write.c: entries in the table
  * ------------------------------------------------------------------------ */
 
@@ -112,7 +126,8 @@ extern void covet_table_read(CacheNamespace *ns, text **keys, int count, int fla
 extern void covet_table_scan(CacheNamespace *ns, const text *prefix, const text *after,
 							 int max_entries, int flags, CacheReceiver receive, void *arg);
 extern void covet_table_usage(void (*receive) (const text *namespace, int64 entries,
-											   int64 bytes, void *arg), void *arg);
+											   int64 bytes, int64 hot_bytes, void *arg),
+							  void *arg);
 extern int	covet_table_set(CacheNamespace *ns, const CacheWrite *write, text **keys,
 							bytea **frames, int count);
 extern bool covet_table_add(CacheNamespace *ns, const CacheWrite *write,
