@@ -121,6 +121,42 @@ delete_row(const CacheNamespace *ns, const text *key, StoreTable *table)
 	note_write(ns, key);
 }
 
+/*
+ * Delete the row of a key, if there is one; was it live?  Where there is none
+ * the key itself is locked: nobody can fill a lease of it before we commit, and
+ * then the lease is void.
+ */
+static bool
+delete_key(const CacheNamespace *ns, const text *key, StoreTable *table, TimestampTz now)
+{
+	Datum		keys[2] = {PointerGetDatum(ns->name), PointerGetDatum(key)};
+	bool		locked = false;
+
+	note_write(ns, key);
+	for (;;)
+	{
+		if (covet_store_find(table, keys, 2))
+		{
+			if (covet_store_lock(table, true) == STORE_LOCKED)
+			{
+				bool		live = covet_cache_row_live(table, now);
+
+				covet_store_delete(table);
+				return live;
+			}
+			/* Somebody removed it; somebody may have put it back. */
+		}
+		else if (locked)
+			return false;
+		else
+		{
+			covet_store_lock_key(ns->name, key, ShareLock);
+			locked = true;
+		}
+		covet_store_search(table, 0);
+	}
+}
+
 /* Delete sorted keys; returns how many live entries there were. */
 static int
 delete_sorted(const CacheNamespace *ns, const KeyedFrame *sorted, int count)
@@ -133,21 +169,8 @@ delete_sorted(const CacheNamespace *ns, const KeyedFrame *sorted, int count)
 	covet_store_search(&table, 0);
 	for (int i = 0; i < count; i++)
 	{
-		Datum		key[2] = {PointerGetDatum(ns->name), PointerGetDatum(sorted[i].key)};
-
 		CHECK_FOR_INTERRUPTS();
-		while (covet_store_find(&table, key, 2))
-		{
-			if (covet_store_lock(&table, true) == STORE_LOCKED)
-			{
-				removed += covet_cache_row_live(&table, now);
-				delete_row(ns, sorted[i].key, &table);
-				break;
-			}
-
-			/* Somebody removed it; somebody may have put it back. */
-			covet_store_search(&table, 0);
-		}
+		removed += delete_key(ns, sorted[i].key, &table, now);
 	}
 	covet_store_close(&table);
 	return removed;
@@ -424,8 +447,9 @@ covet_table_delete(CacheNamespace *ns, text **keys, int count)
 }
 
 /*
- * covet_cache_fill_entry.  Locks the key, or inserts it, before it looks at the lease
- * for good: who wrote the key before has then voided it or has put up a fence.
+ * covet_cache_fill_entry.  Locks the key, its row or inserts that before it looks
+ * at the lease for good: who wrote or deleted the key before has then voided the
+ * lease or has put up a fence.
  */
 bool
 covet_table_fill(CacheNamespace *ns, const CacheWrite *write, const text *key,
@@ -433,6 +457,7 @@ covet_table_fill(CacheNamespace *ns, const CacheWrite *write, const text *key,
 {
 	bool		keep = write->expires_at > write->now;
 
+	covet_store_lock_key(ns->name, key, ExclusiveLock);
 	while (covet_cache_lease_stands(ns, write, key, lease_id))
 	{
 		StoreTable	table;

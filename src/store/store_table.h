@@ -97,11 +97,14 @@ extern bool covet_store_executing(void);
 typedef enum StoreLockSpace
 {
 	LOCK_USER,					/* the sessions of a user */
-	LOCK_SESSION_ID				/* an id given by a framework */
+	LOCK_SESSION_ID,			/* an id given by a framework */
+	LOCK_CACHE_KEY				/* a key of the cache that has no row */
 } StoreLockSpace;
 
 extern void covet_store_lock_word(StoreLockSpace space, const text *word,
 								  LOCKMODE lockmode);
+extern void covet_store_lock_key(const text *namespace, const text *key,
+								 LOCKMODE lockmode);
 
 /* ------------------------------------------------------------------------
  * in store_cache.c
