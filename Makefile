@@ -40,6 +40,7 @@ MODULE_big = covet
 OBJS = \
 	src/base/args.o \
 	src/base/clock.o \
+	src/base/digest.o \
 	src/base/guc.o \
 	src/base/json_merge.o \
 	src/base/registry.o \
@@ -61,6 +62,9 @@ OBJS = \
 	src/hot/hot_lease.o \
 	src/hot/hot_pending.o \
 	src/hot/hot_publish.o \
+	src/hot/hot_rate.o \
+	src/hot/hot_limit.o \
+	src/hot/hot_dump.o \
 	src/store/store_table.o \
 	src/store/store_plan.o \
 	src/store/store_lock.o \
@@ -88,6 +92,7 @@ OBJS = \
 	src/worker/worker_stat.o \
 	src/stat.o \
 	src/cache.o \
+	src/lock.o \
 	src/session.o \
 	src/token.o \
 	src/covet.o

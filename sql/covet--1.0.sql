@@ -476,6 +476,64 @@ COMMENT ON VIEW covet.cache_namespaces IS
 GRANT SELECT ON covet.cache_namespaces TO pg_monitor;
 
 -- ==========================================================================
+-- Locks and limits
+-- ==========================================================================
+
+CREATE FUNCTION covet.lock_acquire(name text, ttl interval DEFAULT '30 s')
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'covet_lock_acquire'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.lock_acquire(text, interval) IS
+	'Takes a lock for a time; the result is its fencing number, or NULL when somebody holds it. Acts at once and never waits.';
+REVOKE EXECUTE ON FUNCTION covet.lock_acquire(text, interval) FROM PUBLIC;
+
+CREATE FUNCTION covet.lock_extend(name text, fence bigint, ttl interval DEFAULT '30 s')
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'covet_lock_extend'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.lock_extend(text, bigint, interval) IS
+	'Lets a lock end ttl from now; false when it is not held under that fencing number any more.';
+REVOKE EXECUTE ON FUNCTION covet.lock_extend(text, bigint, interval) FROM PUBLIC;
+
+CREATE FUNCTION covet.lock_release(name text, fence bigint)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'covet_lock_release'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.lock_release(text, bigint) IS
+	'Ends a lock; false when it is not held under that fencing number any more.';
+REVOKE EXECUTE ON FUNCTION covet.lock_release(text, bigint) FROM PUBLIC;
+
+CREATE FUNCTION covet.lock_info(name text, OUT fence bigint, OUT expires_at timestamptz)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'covet_lock_info'
+LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 1;
+COMMENT ON FUNCTION covet.lock_info(text) IS
+	'Fencing number and deadline of a lock; no row when it is free.';
+REVOKE EXECUTE ON FUNCTION covet.lock_info(text) FROM PUBLIC;
+
+CREATE FUNCTION covet.rate_limit(
+	key text, max_hits integer, period interval, cost integer DEFAULT 1,
+	OUT allowed boolean, OUT remaining integer,
+	OUT retry_after interval, OUT reset_after interval)
+RETURNS record
+AS 'MODULE_PATHNAME', 'covet_rate_limit'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.rate_limit(text, integer, interval, integer) IS
+	'Counts a hit if no window of that period then has more than max_hits. Acts at once and never waits.';
+REVOKE EXECUTE ON FUNCTION covet.rate_limit(text, integer, interval, integer) FROM PUBLIC;
+
+CREATE FUNCTION covet._rate_limit_at(
+	key text, max_hits integer, period interval, cost integer, now timestamptz,
+	OUT allowed boolean, OUT remaining integer,
+	OUT retry_after interval, OUT reset_after interval)
+RETURNS record
+AS 'MODULE_PATHNAME', 'covet__rate_limit_at'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet._rate_limit_at(text, integer, interval, integer, timestamptz) IS
+	'Private: rate_limit with a given clock, for tests.';
+REVOKE EXECUTE ON FUNCTION covet._rate_limit_at(text, integer, interval, integer, timestamptz) FROM PUBLIC;
+
+-- ==========================================================================
 -- Sessions
 -- ==========================================================================
 
@@ -1036,7 +1094,7 @@ CREATE VIEW covet._part_function AS
 		JOIN pg_catalog.pg_namespace s ON s.oid OPERATOR(pg_catalog.=) p.pronamespace,
 		LATERAL (SELECT CASE
 			WHEN p.proname OPERATOR(pg_catalog.=) ANY (ARRAY['cache_namespace_set', 'cache_namespace_drop', 'session_durability', 'warm']::name[]) THEN 'admin'
-			WHEN p.proname OPERATOR(pg_catalog.~) '^cache_' THEN 'cache'
+			WHEN p.proname OPERATOR(pg_catalog.~) '^(cache|lock)_|^rate_limit$' THEN 'cache'
 			WHEN p.proname OPERATOR(pg_catalog.~) '^session_' THEN 'session'
 			WHEN p.proname OPERATOR(pg_catalog.~) '^token_' THEN 'token'
 			WHEN p.proname OPERATOR(pg_catalog.=) ANY (ARRAY['mongo_find', 'mongo_find_json', '_mongo_find', '_mongo_find_json', 'mongo_ping']::name[]) THEN 'mongo_read'

@@ -229,8 +229,8 @@ covet_guc_init(bool preloading)
 								NULL, NULL, NULL);
 
 		DefineCustomIntVariable("covet.hot_size",
-								"Sets the size of the shared memory for hot entries, locks and limits.",
-								NULL,
+								"Sets the size of the shared memory of the hot tier.",
+								"Locks and rate limits take a sixteenth of it on top.",
 								&covet_hot_size,
 								64 * 1024, 4 * 1024, MAX_KILOBYTES,
 								PGC_POSTMASTER,

@@ -38,15 +38,14 @@ typedef struct TouchPlace
 } TouchPlace;
 
 /*
- * How far the sweep of a database has come.  A round saves touches, visits the
- * tables one after the other and ends with the quotas and memory; it goes on
- * from tick to tick.
+ * How far the sweep of a database has come.  A round visits the tables one
+ * after the other and ends with the quotas and memory; it goes on from tick to
+ * tick.
  */
 typedef struct SweepRound
 {
-	int			step;			/* index of the table, or one of the others */
+	int			step;			/* index of the table, or what comes after */
 	BlockNumber block;			/* next block of that table */
-	TouchPlace	touches;
 	int64		scanned;		/* rows seen so far */
 	int64		removed;		/* and removed */
 } SweepRound;
@@ -74,8 +73,13 @@ typedef struct DatabaseEntry
 	int64		failures;		/* ticks that ended with an error */
 	int			sqlstate;		/* of the last tick's error; 0 none */
 	TickOutcome outcome;		/* of the tick under way, or of the last */
-	bool		round_done;		/* it came to the end of a round */
+	TimestampTz next_sweep;		/* when a round that is done is begun again */
+	bool		swept;			/* that tick went on with a round */
+	bool		round_done;		/* and came to its end */
 	SweepRound	round;
+	TimestampTz next_touches;	/* when the next walk is due; 0 with a sweep */
+	bool		skip_touches;	/* the last walk raised an error */
+	TouchPlace	touches;
 	bool		warmed;			/* copies were loaded since the start */
 	WarmPlace	warm;
 } DatabaseEntry;

@@ -27,19 +27,19 @@
 #include "postgres.h"
 
 #include "access/xlog.h"
-#include "common/cryptohash.h"
-#include "common/sha2.h"
+#include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/timestamp.h"
 
 #include "base/compat.h"
+#include "base/digest.h"
 #include "base/guc.h"
 #include "store/store.h"
 #include "store/store_session_row.h"
 
-StaticAssertDecl(TOKEN_HASH_SIZE == PG_SHA256_DIGEST_LENGTH, "a token is kept as its SHA-256");
+StaticAssertDecl(TOKEN_HASH_SIZE == COVET_DIGEST_SIZE, "a token is kept as its SHA-256");
 StaticAssertDecl(sizeof(TokenHash) == VARHDRSZ + TOKEN_HASH_SIZE, "a TokenHash is a bytea");
 
 /* The answer kept; counts while table_known. */
@@ -157,17 +157,7 @@ covet_session_row_try_open(StoreTable *table, StoreTableId id)
 void
 covet_session_row_hash(const text *token, TokenHash *hash)
 {
-	pg_cryptohash_ctx *ctx = pg_cryptohash_create(PG_SHA256);
-
-	if (ctx == NULL || pg_cryptohash_init(ctx) < 0 ||
-		pg_cryptohash_update(ctx, (const uint8 *) VARDATA_ANY(token),
-							 VARSIZE_ANY_EXHDR(token)) < 0 ||
-		pg_cryptohash_final(ctx, hash->bytes, sizeof(hash->bytes)) < 0)
-	{
-		pg_cryptohash_free(ctx);
-		elog(ERROR, "could not compute SHA-256 of a token");
-	}
-	pg_cryptohash_free(ctx);
+	covet_digest(VARDATA_ANY(token), VARSIZE_ANY_EXHDR(token), hash->bytes);
 	SET_VARSIZE(hash, sizeof(TokenHash));
 }
 

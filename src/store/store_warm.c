@@ -7,6 +7,8 @@
  * read does it, so nothing that a reader could not have put there gets into
  * memory.  Nothing is evicted for it: near the end of the memory it stops.
  *
+ * A table whose lock is not to be had at once is left out.
+ *
  * The table is read as a whole for each piece, because no column that a touch
  * changes has an index; what is kept of it is bounded by the size of a piece.
  */
@@ -82,8 +84,12 @@ static bool
 warm_cache(WarmPlace *place, int64 max_entries, int64 *loaded)
 {
 	Piece		piece = {.place = place};
+	StoreTable	table;
 	Datum		values[3];
+	bool		done;
 
+	if (!covet_store_try_open(&table, TABLE_CACHE, AccessShareLock))
+		return true;
 	values[0] = TimestampTzGetDatum(place->begun ? place->seen_at : DT_NOEND);
 	values[1] = Int64GetDatum(place->begun ? place->version : PG_INT64_MAX);
 	values[2] = Int64GetDatum(PIECE_ROWS);
@@ -93,15 +99,20 @@ warm_cache(WarmPlace *place, int64 max_entries, int64 *loaded)
 	covet_store_execute(&recent_plan, TABLE_CACHE, values, NULL,
 						CurrentMemoryContext, receive_key, &piece);
 
+	done = piece.count < PIECE_ROWS;
 	for (int i = 0; i < piece.count; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (*loaded >= max_entries || (i % LOOK_ROWS == 0 && is_full()))
-			return true;
+		{
+			done = true;
+			break;
+		}
 		if (has_copy(piece.namespaces[i], piece.keys[i]))
 			*loaded += covet_cache_load(piece.namespaces[i], &piece.keys[i], 1);
 	}
-	return piece.count < PIECE_ROWS;
+	covet_store_close(&table);
+	return done;
 }
 
 /* Where rows come from, in the order they are loaded. */

@@ -2,11 +2,11 @@
  * sweep.c
  *		A round of sweeping, step by step, and covet.sweep().
  *
- * A round saves what memory has seen, visits each table that has rows to sweep
- * and then the quotas, and ends with what is dead in memory.  A step is one
- * batch of touches, one range of blocks, or one batch of evictions; between two
- * steps a tick commits and looks at the clock, while covet.sweep() goes on in
- * the transaction of its caller until the round is done.
+ * A round visits each table that has rows to sweep and then the quotas, and
+ * ends with what is dead in memory.  A step is one range of blocks, or one batch
+ * of evictions; between two steps a tick commits and looks at the clock, while
+ * covet.sweep() goes on in the transaction of its caller until the round is
+ * done.
  */
 #include "postgres.h"
 
@@ -17,6 +17,7 @@
 #include "base/args.h"
 #include "base/compat.h"
 #include "hot/hot.h"
+#include "hot/hot_limit.h"
 #include "store/store.h"
 #include "worker/worker.h"
 
@@ -26,12 +27,11 @@
  */
 #define STEP_BLOCKS		256
 
-/* The steps of a round; between the first and the quotas one for each table. */
-#define STEP_TOUCHES	0
-#define STEP_TABLES		1
-#define STEP_QUOTAS		(STEP_TABLES + NUM_SWEEP_TARGETS)
+/* The steps of a round after the tables. */
+#define STEP_QUOTAS		NUM_SWEEP_TARGETS
 #define STEP_MEMORY		(STEP_QUOTAS + 1)
-#define STEP_DONE		(STEP_MEMORY + 1)
+#define STEP_LIMITS		(STEP_MEMORY + 1)
+#define STEP_DONE		(STEP_LIMITS + 1)
 
 /*
  * What the next step of a round is about, for pg_stat_activity.
@@ -41,14 +41,14 @@ covet_sweep_step_name(const SweepRound *round)
 {
 	switch (round->step)
 	{
-		case STEP_TOUCHES:
-			return "saving touches";
 		case STEP_QUOTAS:
-			return "sweeping quotas of cache namespaces";
+			return "quotas of cache namespaces";
 		case STEP_MEMORY:
-			return "sweeping memory";
+			return "memory";
+		case STEP_LIMITS:
+			return "locks and limits";
 		default:
-			return psprintf("sweeping %s", covet_store_sweep_name(round->step - STEP_TABLES));
+			return covet_store_sweep_name(round->step);
 	}
 }
 
@@ -77,7 +77,7 @@ sweep_table(SweepRound *round, TimestampTz now)
 {
 	SweepResult result;
 
-	covet_store_sweep(round->step - STEP_TABLES, round->block, STEP_BLOCKS, now, &result);
+	covet_store_sweep(round->step, round->block, STEP_BLOCKS, now, &result);
 	round->scanned += result.scanned;
 	round->removed += result.removed;
 	round->block = result.next;
@@ -94,16 +94,16 @@ covet_sweep_step(SweepRound *round, TimestampTz now)
 {
 	switch (round->step)
 	{
-		case STEP_TOUCHES:
-			if (covet_store_save_touches(&round->touches, now))
-				covet_sweep_skip(round);
-			break;
 		case STEP_QUOTAS:
 			if (covet_store_evict(&round->removed))
 				covet_sweep_skip(round);
 			break;
 		case STEP_MEMORY:
 			round->removed += covet_hot_sweep(covet_hot_space(), now);
+			covet_sweep_skip(round);
+			break;
+		case STEP_LIMITS:
+			round->removed += covet_limit_sweep(now);
 			covet_sweep_skip(round);
 			break;
 		default:
@@ -117,13 +117,14 @@ PG_FUNCTION_INFO_V1(covet_sweep);
 
 /*
  * covet.sweep(now): remove all that is dead at that time (the server's clock
- * when NULL) and what is over quota; the number of rows.  What has no deadline
+ * when NULL) and what is over quota; the number of rows and entries.  What has no deadline
  * is not dead at 'infinity' either.
  */
 Datum
 covet_sweep(PG_FUNCTION_ARGS)
 {
 	TimestampTz now = PG_ARGISNULL(0) ? covet_now() : PG_GETARG_TIMESTAMPTZ(0);
+	TouchPlace	touches = {0};
 	SweepRound	round = {0};
 
 	covet_require_stateful(fcinfo);
@@ -135,6 +136,9 @@ covet_sweep(PG_FUNCTION_ARGS)
 	else if (TIMESTAMP_IS_NOBEGIN(now))
 		now = MIN_TIMESTAMP;
 
+	/* What memory has seen is known by the real clock. */
+	while (!covet_store_save_touches(&touches, covet_now()))
+		CHECK_FOR_INTERRUPTS();
 	while (covet_sweep_step(&round, now))
 		CHECK_FOR_INTERRUPTS();
 

@@ -105,6 +105,10 @@ SELECT covet.cache_get('k', 'path');
 SELECT covet.cache_clear('path');
 SELECT covet.cache_get('k', 'path');
 SELECT covet.cache_namespace_drop('path');
+SELECT covet.lock_acquire('path', NULL) AS fence \gset
+SELECT covet.lock_extend('path', :fence), covet.lock_release('path', :fence);
+SELECT * FROM covet.lock_info('path');
+SELECT allowed, remaining FROM covet.rate_limit('path', 2, '1 microsecond');
 SELECT covet.session_create('{"a": 1}', 'regress-path-user') AS token \gset
 SELECT covet.session_get(:'token');
 SELECT user_id, data FROM covet.session_info(:'token', true);
