@@ -212,7 +212,7 @@ covet_memory_delete(CacheNamespace *ns, text **keys, int count)
 }
 
 /* ------------------------------------------------------------------------
- * At once
+ * At once.  Noted, so that PREPARE TRANSACTION is refused as after other writes.
  * ------------------------------------------------------------------------ */
 
 /*
@@ -226,6 +226,7 @@ link_now(const HotKey *key, const HotContent *content, HotLinkMode mode, int64 v
 {
 	HotBlock	block;
 
+	covet_pending_note();
 	*full = !covet_hot_prepare(key, content, &block);
 	if (*full)
 		return mode == HOT_IF_ABSENT || covet_hot_remove(key, version, now);
@@ -237,7 +238,10 @@ static bool
 remove_found(const HotKey *key, MemoryState state, int64 version, TimestampTz now)
 {
 	if (state == MEMORY_FOUND)
+	{
+		covet_pending_note();
 		return covet_hot_remove(key, version, now);
+	}
 	covet_pending_delete(key);
 	return true;
 }
@@ -506,6 +510,7 @@ covet_memory_fill(CacheNamespace *ns, const CacheWrite *write, const text *key,
 			covet_pending_delete(&hot_key);
 		return stored;
 	}
+	covet_pending_note();
 	if (stored && keep && covet_hot_prepare(&hot_key, &content, &block))
 		return covet_hot_link(&hot_key, &block, HOT_IF_LEASE, lease_id, covet_now(), NULL);
 	return covet_hot_lease_end(&hot_key, lease_id, covet_now(), true) && stored;

@@ -681,8 +681,7 @@ fill(int k, const char *lease, uint64_t won_at)
 	int			tags = some_tags();
 	uint64_t	over = atomic_load(&cache->keys[k].over);
 	uint64_t	leased = atomic_load(&cache->keys[k].leased);
-	bool		at_once = strcmp(lease, "0") != 0 && acts_at_once(k);
-	Effect	   *effect = set_begin(k, fresh, tags, at_once, false);
+	Effect	   *effect = set_begin(k, fresh, tags, false, false);
 	PGresult   *result;
 
 	note(SUBJECT_KEY(k), "fill of lease %s with %u, fresh for %d, tags %d", lease, effect->id, fresh, tags);
@@ -723,7 +722,8 @@ write_lease(int k)
 
 		if (strcmp(lease, "0") != 0)
 			raise_to(&cache->keys[k].leased, begun);
-		if (chance(80) && may_be_atomic())
+		/* In a transaction that has written since, it may or may not act at once. */
+		if (chance(80) && !(setup.memory && in_transaction() && strcmp(lease, "0") != 0))
 			fill(k, lease, won_at);
 		else if (chance(50) && strcmp(lease, "0") != 0)
 		{
