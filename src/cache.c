@@ -352,6 +352,8 @@ receive_entry(const CacheEntry *entry, int index, void *arg)
 	values[8] = PointerGetDatum(entry->tags);
 	tuplestore_putvalues(rows->rsinfo->setResult, rows->rsinfo->setDesc, values, nulls);
 	MemoryContextSwitchTo(old);
+	if (entry->value.varlena != NULL)
+		pfree(entry->value.varlena);
 }
 
 static int

@@ -371,6 +371,10 @@ deliver_hot(const TableRead *read, int index, const HotValue *value)
 	if (read->flags & CACHE_WITH_TAGS)
 		entry.tags = hot_tags(value);
 	read->receive(&entry, index, read->arg);
+
+	/* The receiver may have taken what the parts offered. */
+	if (value->varlena != NULL && entry.value.varlena == NULL)
+		pfree(value->varlena);
 }
 
 /* Look for a key in memory; false when the table has to be asked. */
