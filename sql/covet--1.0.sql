@@ -49,6 +49,8 @@ CREATE UNLOGGED TABLE covet._cache (
 	expires_at timestamptz NOT NULL,	-- infinity: no deadline
 	seen_at timestamptz NOT NULL,		-- counts when idle is not 0
 	idle bigint NOT NULL,				-- microseconds; 0: ends at expires_at only
+	stale bigint NOT NULL,				-- microseconds from expires_at on in which
+										-- cache_lease still shows it
 	stamp bigint NOT NULL,				-- of the namespace, when written
 	namespace text COLLATE "C" NOT NULL,
 	key text COLLATE "C" NOT NULL,
@@ -355,6 +357,63 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION covet.cache_invalidate_tags(text[], text) IS
 	'Ends all entries that carry one of the tags, whatever their number, at commit.';
 REVOKE EXECUTE ON FUNCTION covet.cache_invalidate_tags(text[], text) FROM PUBLIC;
+
+CREATE FUNCTION covet.cache_lease(
+	key text, lease interval DEFAULT '10 s', namespace text DEFAULT 'default',
+	OUT status text, OUT value text, OUT lease_id bigint)
+AS 'MODULE_PATHNAME', 'covet_cache_lease'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.cache_lease(text, interval, text) IS
+	'Reads a value as text, or says who computes it: hit, stale (an old value, somebody computes), won (you compute), wait.';
+REVOKE EXECUTE ON FUNCTION covet.cache_lease(text, interval, text) FROM PUBLIC;
+
+CREATE FUNCTION covet.cache_fill(
+	key text, lease_id bigint, value text, ttl interval DEFAULT NULL,
+	stale interval DEFAULT '0', namespace text DEFAULT 'default', tags text[] DEFAULT NULL)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'covet_cache_fill'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.cache_fill(text, bigint, text, interval, interval, text, text[]) IS
+	'Stores text computed under a lease, if that is still held; value NULL gives the lease back.';
+REVOKE EXECUTE ON FUNCTION covet.cache_fill(text, bigint, text, interval, interval, text, text[]) FROM PUBLIC;
+
+CREATE FUNCTION covet.cache_lease_bytea(
+	key text, lease interval DEFAULT '10 s', namespace text DEFAULT 'default',
+	OUT status text, OUT value bytea, OUT lease_id bigint)
+AS 'MODULE_PATHNAME', 'covet_cache_lease_bytea'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.cache_lease_bytea(text, interval, text) IS
+	'Reads a value as bytea, or says who computes it: hit, stale (an old value, somebody computes), won (you compute), wait.';
+REVOKE EXECUTE ON FUNCTION covet.cache_lease_bytea(text, interval, text) FROM PUBLIC;
+
+CREATE FUNCTION covet.cache_fill_bytea(
+	key text, lease_id bigint, value bytea, ttl interval DEFAULT NULL,
+	stale interval DEFAULT '0', namespace text DEFAULT 'default', tags text[] DEFAULT NULL)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'covet_cache_fill_bytea'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.cache_fill_bytea(text, bigint, bytea, interval, interval, text, text[]) IS
+	'Stores bytea computed under a lease, if that is still held; value NULL gives the lease back.';
+REVOKE EXECUTE ON FUNCTION covet.cache_fill_bytea(text, bigint, bytea, interval, interval, text, text[]) FROM PUBLIC;
+
+CREATE FUNCTION covet.cache_lease_jsonb(
+	key text, lease interval DEFAULT '10 s', namespace text DEFAULT 'default',
+	OUT status text, OUT value jsonb, OUT lease_id bigint)
+AS 'MODULE_PATHNAME', 'covet_cache_lease_jsonb'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.cache_lease_jsonb(text, interval, text) IS
+	'Reads a value as jsonb, or says who computes it: hit, stale (an old value, somebody computes), won (you compute), wait.';
+REVOKE EXECUTE ON FUNCTION covet.cache_lease_jsonb(text, interval, text) FROM PUBLIC;
+
+CREATE FUNCTION covet.cache_fill_jsonb(
+	key text, lease_id bigint, value jsonb, ttl interval DEFAULT NULL,
+	stale interval DEFAULT '0', namespace text DEFAULT 'default', tags text[] DEFAULT NULL)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'covet_cache_fill_jsonb'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.cache_fill_jsonb(text, bigint, jsonb, interval, interval, text, text[]) IS
+	'Stores jsonb computed under a lease, if that is still held; value NULL gives the lease back.';
+REVOKE EXECUTE ON FUNCTION covet.cache_fill_jsonb(text, bigint, jsonb, interval, interval, text, text[]) FROM PUBLIC;
 
 CREATE FUNCTION covet.cache_namespace_set(
 	namespace text, storage text DEFAULT 'table', default_ttl interval DEFAULT NULL,

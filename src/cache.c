@@ -37,6 +37,9 @@
 	Datum covet_##name##_jsonb(PG_FUNCTION_ARGS) { return name(fcinfo, VALUE_JSONB); } \
 	extern int	no_such_variable
 
+/* What a NULL lease stands for. */
+#define DEFAULT_LEASE	(10 * USECS_PER_SEC)
+
 /* ------------------------------------------------------------------------
  * Arguments
  * ------------------------------------------------------------------------ */
@@ -633,6 +636,70 @@ covet_cache_invalidate_tags(PG_FUNCTION_ARGS)
 	covet_cache_invalidate(&ns, tags, possible);
 	PG_RETURN_VOID();
 }
+
+/* ------------------------------------------------------------------------
+ * Leases
+ * ------------------------------------------------------------------------ */
+
+static Datum
+cache_lease(FunctionCallInfo fcinfo, ValueKind wanted)
+{
+	static const char *const statuses[] = {
+		[LEASE_HIT] = "hit",
+		[LEASE_STALE] = "stale",
+		[LEASE_WON] = "won",
+		[LEASE_WAIT] = "wait",
+	};
+	CacheLease	lease = {.status = LEASE_WON,.isnull = true};
+	CacheNamespace ns;
+	TupleDesc	desc;
+	Datum		values[3];
+	bool		nulls[3] = {0};
+	text	   *key;
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	if (begin_read(fcinfo, 2, &ns) && (key = key_to_find(fcinfo, 0)) != NULL)
+		covet_cache_lease_entry(&ns, key, PG_ARGISNULL(1) ? DEFAULT_LEASE
+						  : covet_ttl_from_interval(PG_GETARG_INTERVAL_P(1)),
+						  wanted, &lease);
+	values[0] = CStringGetTextDatum(statuses[lease.status]);
+	values[1] = lease.value;
+	nulls[1] = lease.isnull;
+	values[2] = Int64GetDatum(lease.lease_id);
+	nulls[2] = lease.status != LEASE_WON;
+	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
+}
+
+TYPED_FUNCTIONS(cache_lease);
+
+static Datum
+cache_fill(FunctionCallInfo fcinfo, ValueKind kind)
+{
+	CacheNamespace ns;
+	CacheWrite	write;
+	text	   *key;
+	int64		lease_id;
+
+	if (PG_ARGISNULL(1))
+		covet_null_not_allowed("lease_id");
+	lease_id = PG_GETARG_INT64(1);
+	if (PG_ARGISNULL(2))
+	{
+		PG_RETURN_BOOL(begin_read(fcinfo, 5, &ns) &&
+					   (key = key_to_find(fcinfo, 0)) != NULL &&
+					   covet_cache_give_back(&ns, key, lease_id));
+	}
+	begin_write(fcinfo, 5, &ns, "cache_fill()");
+	key = key_to_write(fcinfo, 0);
+	write_options(fcinfo, &ns, 3, 6, -1, &write);
+	if (!PG_ARGISNULL(4))
+		write.stale = Max(covet_ttl_from_interval(PG_GETARG_INTERVAL_P(4)), 0);
+	PG_RETURN_BOOL(covet_cache_fill_entry(&ns, &write, key, lease_id,
+									value_to_write(fcinfo, 2, &ns, kind)));
+}
+
+TYPED_FUNCTIONS(cache_fill);
 
 /* ------------------------------------------------------------------------
  * Namespaces

@@ -14,7 +14,6 @@
 #include "utils/builtins.h"
 #include "utils/inet.h"
 #include "utils/jsonb.h"
-#include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
@@ -106,20 +105,6 @@ jsonb_frame(const Jsonb *data)
 	return covet_value_encode(VALUE_JSONB, JsonbPGetDatum(data), CODEC_AUTO);
 }
 
-static Jsonb *
-frame_jsonb(const bytea *frame)
-{
-	return DatumGetJsonbP(covet_value_decode(frame, VALUE_JSONB));
-}
-
-static bool
-is_jsonb_frame(const bytea *frame)
-{
-	ValueParts	parts;
-
-	covet_frame_head(frame, &parts);
-	return covet_head_kind(parts.head) == VALUE_JSONB;
-}
 
 /* ------------------------------------------------------------------------
  * Making sessions
@@ -264,14 +249,14 @@ PG_FUNCTION_INFO_V1(covet_session_get);
 Datum
 covet_session_get(PG_FUNCTION_ARGS)
 {
-	SessionRecord record;
+	Datum		data;
 	text	   *token;
 
 	covet_require_stateful(fcinfo);
 	token = token_arg(fcinfo, 0);
-	if (token == NULL || !covet_store_session_read(token, true, &record))
+	if (token == NULL || !covet_store_session_data(token, VALUE_JSONB, &data))
 		PG_RETURN_NULL();
-	PG_RETURN_JSONB_P(frame_jsonb(record.data));
+	PG_RETURN_DATUM(data);
 }
 
 PG_FUNCTION_INFO_V1(covet_session_get_bytea);
@@ -282,14 +267,14 @@ PG_FUNCTION_INFO_V1(covet_session_get_bytea);
 Datum
 covet_session_get_bytea(PG_FUNCTION_ARGS)
 {
-	SessionRecord record;
+	Datum		data;
 	text	   *token;
 
 	covet_require_stateful(fcinfo);
 	token = token_arg(fcinfo, 0);
-	if (token == NULL || !covet_store_session_read(token, true, &record))
+	if (token == NULL || !covet_store_session_data(token, VALUE_BYTEA, &data))
 		PG_RETURN_NULL();
-	PG_RETURN_DATUM(covet_value_decode(record.data, VALUE_BYTEA));
+	PG_RETURN_DATUM(data);
 }
 
 /* The elements of an array of texts; NULL for those that cannot exist. */
@@ -321,12 +306,10 @@ Datum
 covet_session_get_many(PG_FUNCTION_ARGS)
 {
 	text	  **tokens;
-	bytea	  **frames;
 	Datum	   *values;
 	bool	   *nulls;
 	int			count;
 	int			lower_bound = 1;
-	Size		size = 0;
 
 	covet_require_stateful(fcinfo);
 	if (PG_ARGISNULL(0))
@@ -335,25 +318,9 @@ covet_session_get_many(PG_FUNCTION_ARGS)
 	if (count == 0)
 		PG_RETURN_ARRAYTYPE_P(construct_empty_array(JSONBOID));
 
-	frames = covet_store_session_read_many(tokens, count);
 	values = palloc0(sizeof(Datum) * count);
 	nulls = palloc0(sizeof(bool) * count);
-	for (int i = 0; i < count; i++)
-	{
-		nulls[i] = frames[i] == NULL || !is_jsonb_frame(frames[i]);
-		if (nulls[i])
-			continue;
-		values[i] = JsonbPGetDatum(frame_jsonb(frames[i]));
-		pfree(frames[i]);
-
-		/* No array can hold more, so do not fill the memory first. */
-		size += VARSIZE(DatumGetPointer(values[i]));
-		if (size > MaxAllocSize)
-			ereport(ERROR,
-					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-					 errmsg("session data is too large for one array"),
-					 errdetail("Together it has more than %zu bytes.", (Size) MaxAllocSize)));
-	}
+	covet_store_session_data_many(tokens, count, values, nulls);
 	PG_RETURN_ARRAYTYPE_P(construct_md_array(values, nulls, 1, &count, &lower_bound,
 											 JSONBOID, -1, false, TYPALIGN_INT));
 }
@@ -368,8 +335,8 @@ put_record(ReturnSetInfo *result, const SessionRecord *record)
 	values[0] = UUIDPGetDatum(&record->session_id);
 	values[1] = PointerGetDatum(record->user_id);
 	nulls[1] = record->user_id == NULL;
-	nulls[2] = !is_jsonb_frame(record->data);
-	values[2] = nulls[2] ? (Datum) 0 : JsonbPGetDatum(frame_jsonb(record->data));
+	nulls[2] = covet_head_kind(record->data.head) != VALUE_JSONB;
+	values[2] = nulls[2] ? (Datum) 0 : covet_value_decode_parts(&record->data, VALUE_JSONB);
 	values[3] = Int64GetDatum(record->version);
 	values[4] = TimestampTzGetDatum(record->created_at);
 	values[5] = TimestampTzGetDatum(record->seen_at);
@@ -504,7 +471,8 @@ covet_session_update(PG_FUNCTION_ARGS)
 static bytea *
 merge_frame(const bytea *old, void *patch)
 {
-	return jsonb_frame(covet_json_merge(frame_jsonb(old), patch));
+	return jsonb_frame(covet_json_merge(DatumGetJsonbP(covet_value_decode(old, VALUE_JSONB)),
+										patch));
 }
 
 PG_FUNCTION_INFO_V1(covet_session_merge);

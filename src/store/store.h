@@ -29,6 +29,7 @@ extern bool covet_store_writable(void);
  * ------------------------------------------------------------------------ */
 
 struct CacheOps;
+struct HotGuard;
 struct HotHome;
 
 /* What the operations on a cache namespace need to know of it. */
@@ -64,6 +65,7 @@ typedef struct CacheEntry
 	int32		stored_size;	/* bytes the value takes where it is stored */
 	int64		version;
 	TimestampTz expires_at;		/* with the idle time, if any */
+	bool		fresh;			/* set only with CACHE_SHOW_STALE */
 	ArrayType  *tags;			/* or NULL */
 } CacheEntry;
 
@@ -73,6 +75,7 @@ typedef void (*CacheReceiver) (const CacheEntry *entry, int index, void *arg);
 #define CACHE_SEEN		0x01	/* the read counts as seen */
 #define CACHE_VALUES	0x02	/* the receiver wants the values */
 #define CACHE_WITH_TAGS	0x04	/* it wants the tags too, and copies all it keeps */
+#define CACHE_SHOW_STALE 0x10	/* it wants also what is not fresh any more */
 
 /* What a write gives to its entries, beside key and value. */
 typedef struct CacheWrite
@@ -80,6 +83,7 @@ typedef struct CacheWrite
 	TimestampTz now;
 	TimestampTz expires_at;		/* not after now: keep nothing */
 	Ttl			idle;			/* 0: none */
+	Ttl			stale;			/* from expires_at on shown to leases; 0: not */
 	text	  **tags;
 	int			ntags;
 } CacheWrite;
@@ -107,6 +111,10 @@ typedef struct CacheOps
 	bool		(*touch) (CacheNamespace *ns, const text *key, TimestampTz now,
 						  TimestampTz expires_at);
 	int			(*delete) (CacheNamespace *ns, text **keys, int count);
+	bool		(*look) (CacheNamespace *ns, text *key, CacheReceiver receive,
+						 void *arg, struct HotGuard *guard);
+	bool		(*fill) (CacheNamespace *ns, const CacheWrite *write, const text *key,
+						 int64 lease_id, const bytea *frame);
 } CacheOps;
 
 extern const CacheOps *covet_cache_ops(int storage);
@@ -136,6 +144,34 @@ extern void covet_cache_invalidate(const CacheNamespace *ns, text **tags, int co
 extern void covet_cache_usage(void (*receive) (const text *namespace, int64 entries,
 											   int64 bytes, int64 hot_bytes, void *arg),
 							  void *arg);
+
+/* ------------------------------------------------------------------------
+ * in store_cache_lease.c
+ * ------------------------------------------------------------------------ */
+
+typedef enum CacheLeaseStatus
+{
+	LEASE_HIT,					/* a fresh value */
+	LEASE_STALE,				/* an old one, somebody computes a new one */
+	LEASE_WON,					/* the caller computes; the value may be an old one */
+	LEASE_WAIT					/* nothing, somebody computes */
+} CacheLeaseStatus;
+
+typedef struct CacheLease
+{
+	CacheLeaseStatus status;
+	bool		isnull;
+	Datum		value;
+	int64		lease_id;		/* of LEASE_WON; 0: it is no lease */
+} CacheLease;
+
+extern void covet_cache_lease_entry(CacheNamespace *ns, text *key, Ttl ttl, ValueKind wanted,
+									CacheLease *lease);
+extern bool covet_cache_lease_stands(CacheNamespace *ns, const CacheWrite *write,
+									 const text *key, int64 lease_id);
+extern bool covet_cache_fill_entry(CacheNamespace *ns, const CacheWrite *write, text *key,
+								   int64 lease_id, bytea *frame);
+extern bool covet_cache_give_back(CacheNamespace *ns, const text *key, int64 lease_id);
 
 /* ------------------------------------------------------------------------
  * in store_sweep.c and store_quota.c
@@ -186,13 +222,14 @@ typedef struct SessionRecord
 {
 	pg_uuid_t	session_id;
 	text	   *user_id;		/* or NULL */
-	bytea	   *data;			/* a detoasted frame */
+	ValueParts	data;
 	int64		version;
 	TimestampTz created_at;
 	TimestampTz seen_at;
 	TimestampTz ends_at;
 	inet	   *ip;				/* or NULL */
 	text	   *user_agent;		/* or NULL */
+	bool		saved;			/* reads do not move its end */
 } SessionRecord;
 
 /* What a session is made from; pointers may be NULL. */
@@ -219,7 +256,9 @@ typedef bytea *(*SessionChange) (const bytea *old, void *arg);
 /* in store_session_read.c */
 extern bool covet_store_session_read(const text *token, bool seen,
 									 SessionRecord *record);
-extern bytea **covet_store_session_read_many(text **tokens, int count);
+extern bool covet_store_session_data(const text *token, ValueKind wanted, Datum *data);
+extern void covet_store_session_data_many(text **tokens, int count, Datum *data,
+										  bool *nulls);
 extern SessionRecord *covet_store_session_list(text **user_ids, int nusers,
 											   int *count);
 extern int64 covet_store_session_count(const text *user_id);

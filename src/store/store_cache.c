@@ -26,6 +26,8 @@ static const CacheOps table_ops = {
 	.take = covet_table_take,
 	.touch = covet_table_touch,
 	.delete = covet_table_delete,
+	.look = covet_table_look,
+	.fill = covet_table_fill,
 };
 
 static const CacheOps memory_ops = {
@@ -39,6 +41,8 @@ static const CacheOps memory_ops = {
 	.take = covet_memory_take,
 	.touch = covet_memory_touch,
 	.delete = covet_memory_delete,
+	.look = covet_memory_look,
+	.fill = covet_memory_fill,
 };
 
 /* Indexed by CacheStorage. */

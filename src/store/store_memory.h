@@ -49,6 +49,9 @@ extern void covet_memory_usage(void (*receive) (const text *namespace, int64 ent
 												int64 bytes, int64 hot_bytes, void *arg),
 							   void *arg);
 
+extern bool covet_memory_look(CacheNamespace *ns, text *key, CacheReceiver receive,
+							  void *arg, HotGuard *guard);
+
 /* in store_memory_write.c */
 extern void covet_memory_require_writable(const char *what);
 extern int	covet_memory_set(CacheNamespace *ns, const CacheWrite *write, text **keys,
@@ -66,5 +69,7 @@ extern bool covet_memory_take(CacheNamespace *ns, const text *key, ValueKind wan
 extern bool covet_memory_touch(CacheNamespace *ns, const text *key, TimestampTz now,
 							   TimestampTz expires_at);
 extern int	covet_memory_delete(CacheNamespace *ns, text **keys, int count);
+extern bool covet_memory_fill(CacheNamespace *ns, const CacheWrite *write,
+							  const text *key, int64 lease_id, const bytea *frame);
 
 #endif							/* COVET_STORE_MEMORY_H */

@@ -150,7 +150,8 @@ read_entry(CacheNamespace *ns, const text *key, int index, TimestampTz now, int 
 	CacheEntry	entry;
 	HotKey		hot_key;
 	int			hot_flags = ((flags & CACHE_SEEN) ? HOT_SEEN : 0) |
-		((flags & CACHE_VALUES) ? 0 : HOT_NO_PAYLOAD);
+		((flags & CACHE_VALUES) ? 0 : HOT_NO_PAYLOAD) |
+		((flags & CACHE_SHOW_STALE) ? HOT_STALE : 0);
 
 	covet_hot_key(&hot_key, ns->home, VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key));
 	if (!covet_memory_live(covet_memory_find(&hot_key, now, hot_flags, &found)))
@@ -162,6 +163,7 @@ read_entry(CacheNamespace *ns, const text *key, int index, TimestampTz now, int 
 	entry.stored_size = found.size;
 	entry.version = found.version;
 	entry.expires_at = found.ends_at;
+	entry.fresh = found.own != NULL || found.shared.fresh;
 	entry.tags = (flags & CACHE_WITH_TAGS) ? tag_array(&found) : NULL;
 	receive(&entry, index, arg);
 	return true;
@@ -207,6 +209,19 @@ covet_memory_read(CacheNamespace *ns, text **keys, int count, int flags,
 	}
 	if (context != NULL)
 		MemoryContextDelete(context);
+}
+
+/*
+ * Read one key as covet_cache_lease_entry() does.  There is no table that could
+ * know better, so no guard is noted.
+ */
+bool
+covet_memory_look(CacheNamespace *ns, text *key, CacheReceiver receive, void *arg,
+				  HotGuard *guard)
+{
+	covet_memory_read(ns, &key, 1, CACHE_SEEN | CACHE_VALUES | CACHE_SHOW_STALE,
+					  receive, arg);
+	return false;
 }
 
 /* ------------------------------------------------------------------------

@@ -106,6 +106,8 @@ make_content(CacheNamespace *ns, const CacheWrite *write, HotContent *content)
 {
 	memset(content, 0, sizeof(*content));
 	content->expires_at = write->expires_at;
+	if (write->stale != 0)
+		content->stale_until = covet_deadline(write->expires_at, write->stale);
 	content->idle = write->idle;
 	content->seen_at = write->now;
 	content->max_bytes = ns->max_bytes;
@@ -487,4 +489,39 @@ covet_memory_touch(CacheNamespace *ns, const text *key, TimestampTz now,
 			: set_deadline(&hot_key, state, now, expires_at))
 			return true;
 	}
+}
+
+/*
+ * covet_cache_fill_entry.  In a transaction that has written the value waits in
+ * its list, and the lease is asked for again at commit.
+ */
+bool
+covet_memory_fill(CacheNamespace *ns, const CacheWrite *write, const text *key,
+				  int64 lease_id, const bytea *frame)
+{
+	bool		keep = write->expires_at > write->now;
+	HotContent	content;
+	HotKey		hot_key;
+	HotBlock	block;
+	bool		stored;
+
+	key_to_write(ns, key, &hot_key);
+	make_content(ns, write, &content);
+	set_value(&content, frame);
+	stored = fits(&hot_key, &content);
+
+	/* After the stamps were taken: they have not moved since it was won. */
+	if (!covet_cache_lease_stands(ns, write, key, lease_id))
+		return false;
+	if (!covet_pending_may_promote())
+	{
+		if (stored && keep)
+			covet_pending_set(&hot_key, &content, lease_id);
+		else
+			covet_pending_delete(&hot_key);
+		return stored;
+	}
+	if (stored && keep && covet_hot_prepare(&hot_key, &content, &block))
+		return covet_hot_link(&hot_key, &block, HOT_IF_LEASE, lease_id, covet_now(), NULL);
+	return covet_hot_lease_end(&hot_key, lease_id, covet_now(), true) && stored;
 }

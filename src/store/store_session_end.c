@@ -22,6 +22,9 @@
 #include "store/store.h"
 #include "store/store_session_row.h"
 
+/* Up to so many ends in one call are listed for dropping their hot copies. */
+#define ENDS_LISTED		4096
+
 /*
  * End the session of a token; false when there is none.
  */
@@ -38,7 +41,7 @@ covet_store_session_delete(const text *token)
 	covet_session_row_open(&table, RowExclusiveLock);
 	found = covet_session_row_lock(&table, &hash, &now, &row) != MATCH_NONE;
 	if (found)
-		covet_session_row_end(&table, now);
+		covet_session_row_end(&table, &row, now);
 	covet_store_close(&table);
 	return found;
 }
@@ -65,8 +68,16 @@ end_found(StoreTable *table, const text *user_id, const pg_uuid_t *keep)
 		(user_id != NULL && !covet_session_row_is_user(table, user_id)) ||
 		(keep != NULL && memcmp(keep, &row.session_id, sizeof(pg_uuid_t)) == 0))
 		return false;
-	covet_session_row_end(table, now);
+	covet_session_row_end(table, &row, now);
 	return true;
+}
+
+/* Count one more that was ended.  Of many, the copies go all at once. */
+static void
+count_ended(int64 *count)
+{
+	if (++*count == ENDS_LISTED)
+		covet_pending_epoch(HOT_SESSION);
 }
 
 /*
@@ -114,7 +125,7 @@ covet_store_session_revoke_user(const text *user_id, const text *keep_token)
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (end_found(&table, user_id, keeps ? &kept.session_id : NULL))
-			count++;
+			count_ended(&count);
 	}
 	covet_store_close(&table);
 	return count;
@@ -144,8 +155,8 @@ covet_store_session_revoke_all(void)
 		covet_session_row_load(&table, &row);
 		if (covet_session_row_live(&row, now))
 		{
-			covet_session_row_end(&table, now);
-			count++;
+			covet_session_row_end(&table, &row, now);
+			count_ended(&count);
 		}
 	}
 	table_endscan(scan);
@@ -182,6 +193,7 @@ covet_store_session_move(bool logged)
 	/* Nobody else can change the answer from here on. */
 	if ((covet_session_row_table() == TABLE_SESSION_LOGGED) != logged)
 	{
+		covet_pending_epoch(HOT_SESSION);
 		covet_store_execute(logged ? &to_logged : &to_unlogged, TABLE_SESSION,
 							NULL, NULL, NULL, NULL, NULL);
 

@@ -191,11 +191,12 @@ get_hash(StoreTable *table, TokenHash *hash)
 void
 covet_session_row_load(StoreTable *table, SessionRow *row)
 {
+	TimestampTz seen_at;
 	bool		isnull;
 
 	row->version = get_int64(table, SESSION_VERSION);
 	row->created_at = get_int64(table, SESSION_CREATED_AT);
-	row->seen_at = get_int64(table, SESSION_SEEN_AT);
+	row->written_seen_at = get_int64(table, SESSION_SEEN_AT);
 	row->hard_end = get_int64(table, SESSION_HARD_END);
 	row->idle = get_int64(table, SESSION_IDLE);
 	row->alias_until = get_int64(table, SESSION_ALIAS_UNTIL);
@@ -208,6 +209,12 @@ covet_session_row_load(StoreTable *table, SessionRow *row)
 	if (row->is_alias)
 		row->alias_of = *DatumGetUUIDP(slot_getattr(table->slot, SESSION_ALIAS_OF, &isnull));
 	row->grace_until = 0;
+	row->found = true;
+
+	/* Touches live in memory first. */
+	row->seen_at = row->written_seen_at;
+	if (!row->ended && covet_session_hot_seen(&row->token_hash, &seen_at))
+		row->seen_at = Max(row->seen_at, seen_at);
 }
 
 /*
@@ -275,7 +282,7 @@ follow_alias(StoreTable *table, TimestampTz now, SessionRow *row)
 
 /*
  * Find the live session that a token of this hash names: the row in the slot
- * and in *row.
+ * and in *row.  With MATCH_NONE row->found tells if there is any row of the hash.
  */
 SessionMatch
 covet_session_row_find(StoreTable *table, const TokenHash *hash, TimestampTz now,
@@ -283,6 +290,7 @@ covet_session_row_find(StoreTable *table, const TokenHash *hash, TimestampTz now
 {
 	Datum		key = PointerGetDatum(hash);
 
+	row->found = false;
 	covet_store_search(table, 0);
 	if (!covet_store_find(table, &key, 1))
 		return MATCH_NONE;
@@ -372,11 +380,23 @@ covet_session_row_insert(StoreTable *table, const SessionNew *new)
 }
 
 /*
- * End the session in the slot, which is locked: leave a tombstone, or nothing
- * when covet.session_tombstone is 0.
+ * Replace columns, none of them by NULL, of the session in the slot, which is
+ * locked and loaded in *row.
  */
 void
-covet_session_row_end(StoreTable *table, TimestampTz now)
+covet_session_row_update(StoreTable *table, const SessionRow *row, const AttrNumber *columns,
+						 const Datum *values, int count)
+{
+	covet_session_hot_drop(&row->token_hash);
+	covet_store_update(table, columns, values, NULL, count);
+}
+
+/*
+ * End the session in the slot, which is locked and loaded in *row: leave a
+ * tombstone, or nothing when covet.session_tombstone is 0.
+ */
+void
+covet_session_row_end(StoreTable *table, const SessionRow *row, TimestampTz now)
 {
 	static const AttrNumber columns[] = {
 		SESSION_ENDED_UNTIL, SESSION_DATA, SESSION_IP, SESSION_USER_AGENT
@@ -384,6 +404,7 @@ covet_session_row_end(StoreTable *table, TimestampTz now)
 	static const bool nulls[] = {false, true, true, true};
 	Datum		values[4] = {0};
 
+	covet_session_hot_drop(&row->token_hash);
 	if (covet_session_tombstone == 0)
 	{
 		covet_store_delete(table);
@@ -396,7 +417,8 @@ covet_session_row_end(StoreTable *table, TimestampTz now)
 
 /*
  * Can the row in the slot be deleted at the time "now"?  Yes for a tombstone
- * whose time is over and for an expired session.
+ * whose time is over and for an expired session, which memory then declares
+ * over for good.
  */
 bool
 covet_session_row_dead(StoreTable *table, TimestampTz now)
@@ -404,5 +426,8 @@ covet_session_row_dead(StoreTable *table, TimestampTz now)
 	SessionRow	row;
 
 	covet_session_row_load(table, &row);
-	return row.ended ? row.ended_until <= now : !covet_session_row_live(&row, now);
+	if (row.ended)
+		return row.ended_until <= now;
+	return !covet_session_row_live(&row, now) &&
+		(row.hard_end <= now || !covet_session_hot_keeps(&row.token_hash, now));
 }

@@ -8,6 +8,8 @@
 
 #include "utils/uuid.h"
 
+#include "hot/hot.h"
+#include "store/store.h"
 #include "store/store_table.h"
 
 /* Columns of _session and _session_logged. */
@@ -46,7 +48,8 @@ typedef struct SessionRow
 {
 	int64		version;
 	TimestampTz created_at;
-	TimestampTz seen_at;
+	TimestampTz seen_at;		/* as memory knows it, where that is later */
+	TimestampTz written_seen_at;	/* as the row has it */
 	TimestampTz hard_end;
 	Ttl			idle;
 	TimestampTz alias_until;	/* counts when is_alias */
@@ -58,6 +61,7 @@ typedef struct SessionRow
 	pg_uuid_t	session_id;
 	pg_uuid_t	alias_of;
 	TokenHash	token_hash;
+	bool		found;			/* of covet_session_row_find: the hash has some row */
 } SessionRow;
 
 /* A row to insert; pointers may be NULL. */
@@ -101,6 +105,46 @@ extern SessionMatch covet_session_row_find(StoreTable *table, const TokenHash *h
 extern SessionMatch covet_session_row_lock(StoreTable *table, const TokenHash *hash,
 										   TimestampTz *now, SessionRow *row);
 extern void covet_session_row_insert(StoreTable *table, const SessionNew *new);
-extern void covet_session_row_end(StoreTable *table, TimestampTz now);
+extern void covet_session_row_update(StoreTable *table, const SessionRow *row,
+									 const AttrNumber *columns, const Datum *values,
+									 int count);
+extern void covet_session_row_end(StoreTable *table, const SessionRow *row,
+								  TimestampTz now);
+
+/* ------------------------------------------------------------------------
+ * in store_session_read.c
+ * ------------------------------------------------------------------------ */
+
+/* A miss of memory, noted before the table was read. */
+typedef struct SessionGuard
+{
+	bool		valid;
+	bool		promoted;		/* a copy of the session was taken */
+	HotGuard	guard;
+} SessionGuard;
+
+extern SessionMatch covet_session_load(const TokenHash *hash, TimestampTz now,
+									   SessionGuard *guard, SessionRow *row,
+									   SessionRecord *record);
+extern bool covet_session_touch_back(const HotItem *item, TimestampTz now);
+extern bool covet_session_warm(const TokenHash *hash);
+
+/* ------------------------------------------------------------------------
+ * in store_session_hot.c: copies of sessions in the hot tier
+ * ------------------------------------------------------------------------ */
+
+extern HotResult covet_session_hot_get(const TokenHash *hash, TimestampTz now, int flags,
+									   HotValue *value, SessionGuard *guard);
+extern void covet_session_hot_data(const HotValue *value, ValueParts *data);
+extern void covet_session_hot_record(const HotValue *value, bool data,
+									 SessionRecord *record);
+extern void covet_session_hot_promote(SessionGuard *guard, const SessionRow *row,
+									  const SessionRecord *record);
+extern void covet_session_hot_promote_absent(const SessionGuard *guard,
+											 const TokenHash *hash);
+extern void covet_session_hot_drop(const TokenHash *hash);
+extern bool covet_session_hot_seen(const TokenHash *hash, TimestampTz *seen_at);
+extern bool covet_session_hot_keeps(const TokenHash *hash, TimestampTz now);
+extern bool covet_session_hot_note_touch(const TokenHash *hash);
 
 #endif							/* COVET_STORE_SESSION_ROW_H */

@@ -136,7 +136,7 @@ end_session(StoreTable *table, const pg_uuid_t *session_id, const text *user_id)
 	now = covet_now();
 	covet_session_row_load(table, &row);
 	if (covet_session_row_live(&row, now) && covet_session_row_is_user(table, user_id))
-		covet_session_row_end(table, now);
+		covet_session_row_end(table, &row, now);
 }
 
 /*
@@ -251,7 +251,7 @@ covet_store_session_login(const text *token, const SessionSpec *spec, const byte
 			if (data == NULL)
 				data = (bytea *) PG_DETOAST_DATUM_COPY(slot_getattr(table.slot, SESSION_DATA,
 																	&isnull));
-			covet_session_row_end(&table, now);
+			covet_session_row_end(&table, &old, now);
 		}
 		new_token = insert_created(&table, spec, data != NULL ? data : no_data, now);
 	}
@@ -323,7 +323,7 @@ save_over(StoreTable *table, const SessionSpec *spec, const SessionRow *row, Tim
 		columns[count] = SESSION_USER_AGENT;
 		values[count++] = PointerGetDatum(spec->user_agent);
 	}
-	covet_store_update(table, columns, values, NULL, count);
+	covet_session_row_update(table, row, columns, values, count);
 }
 
 /* Insert a session under an id, whose word is held, if it lives at all. */
@@ -343,8 +343,10 @@ insert_saved(StoreTable *table, const TokenHash *hash, const SessionSpec *spec, 
 		.user_agent = spec->user_agent,
 	};
 
-	if (spec->idle > 0)
-		covet_session_row_insert(table, &new);
+	if (spec->idle <= 0)
+		return;
+	covet_session_hot_drop(hash);
+	covet_session_row_insert(table, &new);
 }
 
 /*
@@ -418,11 +420,43 @@ covet_store_session_update(const text *token, const int64 *if_version, const byt
 		values[0] = Int64GetDatum(*version);
 		values[1] = TimestampTzGetDatum(Max(now, row.seen_at));
 		values[2] = PointerGetDatum(data);
-		covet_store_update(&table, columns, values, NULL, lengthof(columns));
+		covet_session_row_update(&table, &row, columns, values, lengthof(columns));
 		updated = true;
 	}
 	covet_store_close(&table);
 	return updated;
+}
+
+/*
+ * Count a session as seen if memory has a copy, or may have one, and its row
+ * need not be written for it: *found tells if there is one, *ends_at when it now
+ * ends.  False when the table has to be asked.
+ */
+static bool
+touch_in_memory(const TokenHash *hash, TimestampTz now, bool *found, TimestampTz *ends_at)
+{
+	SessionGuard guard;
+	HotValue	value;
+	HotResult	result = covet_session_hot_get(hash, now, HOT_SEEN, &value, &guard);
+	SessionRow	row;
+	SessionRecord record;
+
+	*found = false;
+	if (result == HOT_MISS && guard.valid && covet_pending_may_promote())
+	{
+		if (covet_session_load(hash, now, &guard, &row, &record) == MATCH_NONE)
+			return true;
+		result = covet_session_hot_get(hash, now, HOT_SEEN, &value, NULL);
+	}
+	if (result == HOT_ABSENT)
+		return true;
+	if (result == HOT_MISS)
+		return false;
+
+	covet_session_hot_record(&value, false, &record);
+	*ends_at = record.ends_at;
+	*found = true;
+	return !record.saved;
 }
 
 /*
@@ -442,8 +476,11 @@ covet_store_session_touch(const text *token, const Ttl *ttl, TimestampTz *ends_a
 	TokenHash	hash;
 	SessionRow	row;
 	SessionMatch match;
+	bool		found;
 
 	covet_session_row_hash(token, &hash);
+	if (ttl == NULL && touch_in_memory(&hash, now, &found, ends_at))
+		return found;
 	covet_session_row_open(&table, writable ? RowExclusiveLock : AccessShareLock);
 	if (writable)
 		match = covet_session_row_lock(&table, &hash, &now, &row);
@@ -465,7 +502,7 @@ covet_store_session_touch(const text *token, const Ttl *ttl, TimestampTz *ends_a
 		values[0] = TimestampTzGetDatum(row.seen_at);
 		values[1] = TimestampTzGetDatum(row.hard_end);
 		values[2] = Int64GetDatum(row.idle);
-		covet_store_update(&table, columns, values, NULL, lengthof(columns));
+		covet_session_row_update(&table, &row, columns, values, lengthof(columns));
 	}
 	covet_store_close(&table);
 	if (match == MATCH_NONE)
@@ -555,7 +592,9 @@ covet_store_session_rotate(const text *token, Ttl grace, const text *new_id)
 		{
 			values[0] = TimestampTzGetDatum(Max(now, row.seen_at));
 			values[1] = PointerGetDatum(&new_hash);
-			covet_store_update(&table, columns, values, NULL, lengthof(columns));
+			covet_session_row_update(&table, &row, columns, values, lengthof(columns));
+			if (new_id != NULL)
+				covet_session_hot_drop(&new_hash);
 			leave_alias(&table, &row, &hash, grace, now);
 			result = new_token;
 		}

@@ -67,7 +67,7 @@ drop_copy(StoreTable *table)
 	bool		should_free;
 	HeapTuple	row = ExecFetchSlotHeapTuple(table->slot, false, &should_free);
 
-	covet_store_drop_copy(table->id, row, RelationGetDescr(table->rel));
+	covet_store_drop_copy(table->id, row, RelationGetDescr(table->rel), true);
 	if (should_free)
 		heap_freetuple(row);
 }

@@ -97,11 +97,14 @@ extern bool covet_store_executing(void);
 typedef enum StoreLockSpace
 {
 	LOCK_USER,					/* the sessions of a user */
-	LOCK_SESSION_ID				/* an id given by a framework */
+	LOCK_SESSION_ID,			/* an id given by a framework */
+	LOCK_CACHE_KEY				/* a key of the cache that has no row */
 } StoreLockSpace;
 
 extern void covet_store_lock_word(StoreLockSpace space, const text *word,
 								  LOCKMODE lockmode);
+extern void covet_store_lock_key(const text *namespace, const text *key,
+								 LOCKMODE lockmode);
 
 /* ------------------------------------------------------------------------
  * in store_cache.c
@@ -143,6 +146,10 @@ extern bool covet_table_take(CacheNamespace *ns, const text *key, ValueKind want
 extern bool covet_table_touch(CacheNamespace *ns, const text *key, TimestampTz now,
 							  TimestampTz expires_at);
 extern int	covet_table_delete(CacheNamespace *ns, text **keys, int count);
+extern bool covet_table_look(CacheNamespace *ns, text *key, CacheReceiver receive,
+							 void *arg, HotGuard *guard);
+extern bool covet_table_fill(CacheNamespace *ns, const CacheWrite *write,
+							 const text *key, int64 lease_id, const bytea *frame);
 
 /* ------------------------------------------------------------------------
  * in store_cache_read.c: rows of the cache, for those that write and sweep
@@ -155,6 +162,7 @@ enum CacheColumn
 	CACHE_EXPIRES_AT,
 	CACHE_SEEN_AT,
 	CACHE_IDLE,
+	CACHE_STALE,
 	CACHE_STAMP,
 	CACHE_NAMESPACE,
 	CACHE_KEY,
@@ -172,7 +180,8 @@ extern int64 covet_cache_load(const text *namespace, text **keys, int count);
  * in store_trigger.c
  * ------------------------------------------------------------------------ */
 
-extern void covet_store_drop_copy(StoreTableId id, HeapTuple row, TupleDesc desc);
+extern void covet_store_drop_copy(StoreTableId id, HeapTuple row, TupleDesc desc,
+								  bool forget);
 
 /* ------------------------------------------------------------------------
  * in store_token.c

@@ -8,6 +8,12 @@
  *
  * Writes are upserts with keys in byte order, so that two batches do not
  * deadlock.  There are no locks but those of rows.
+ *
+ * Reads ask the hot tier first.  It has copies of rows in force, and knows for
+ * a minute of what is not there, so that "no" costs no look at the table.  A
+ * false "no" cannot come from it: who revokes has put a fence on the key before
+ * he commits, and takes it away only after the copy is gone.  The key is issuer,
+ * a zero byte, and jti or subject; the payload of a subject is its cutoff.
  */
 #include "postgres.h"
 
@@ -20,6 +26,7 @@
 #include "base/args.h"
 #include "base/compat.h"
 #include "base/version.h"
+#include "hot/hot.h"
 #include "store/store.h"
 #include "store/store_table.h"
 
@@ -49,12 +56,107 @@ covet_token_subject_row_dead(StoreTable *table, TimestampTz now)
 	return get_time(table, SUBJECT_EXPIRES_AT) <= now;
 }
 
+/* ------------------------------------------------------------------------
+ * Memory
+ * ------------------------------------------------------------------------ */
+
+/* A key with its bytes; not to be moved. */
+typedef struct TokenKey
+{
+	HotKey		key;
+	char		bytes[COVET_ISSUER_MAX + 1 + COVET_JTI_MAX];
+} TokenKey;
+
+/* Where memory keeps what it knows, or NULL. */
+static HotHome *
+find_home(HotStore store)
+{
+	return covet_hot_available() ? covet_hot_home(store, "", 0, true) : NULL;
+}
+
+/* Make the key of a jti or a subject. */
+static void
+make_key(TokenKey *key, HotHome *home, const text *issuer, const text *word)
+{
+	Size		issuer_size = VARSIZE_ANY_EXHDR(issuer);
+	Size		word_size = VARSIZE_ANY_EXHDR(word);
+
+	memcpy(key->bytes, VARDATA_ANY(issuer), issuer_size);
+	key->bytes[issuer_size] = '\0';
+	memcpy(key->bytes + issuer_size + 1, VARDATA_ANY(word), word_size);
+	covet_hot_key(&key->key, home, key->bytes, issuer_size + 1 + word_size);
+}
+
+/*
+ * Look a jti or subject up in memory; *guarded tells whether *guard was noted
+ * for a promotion.
+ */
+static HotResult
+ask_memory(HotHome *home, const text *issuer, const text *word, TimestampTz now,
+		   HotValue *value, HotGuard *guard, bool *guarded)
+{
+	TokenKey	key;
+	PendingValue *pending;
+	HotResult	result;
+
+	*guarded = false;
+	if (home == NULL)
+		return HOT_MISS;
+	make_key(&key, home, issuer, word);
+	if (covet_pending_any && covet_pending_find(&key.key, now, &pending) == PENDING_TABLE)
+		return HOT_MISS;
+	result = covet_hot_get(&key.key, now, 0, value, guard);
+	*guarded = result == HOT_MISS && covet_pending_may_promote();
+	return result;
+}
+
+/*
+ * Give memory what the table has said: that there is something in force until
+ * expires_at, with an optional cutoff, or nothing (expires_at 0).
+ */
+static void
+tell_memory(HotHome *home, const text *issuer, const text *word, const HotGuard *guard,
+			TimestampTz expires_at, const TimestampTz *cutoff)
+{
+	HotContent	content = {.absent = expires_at == 0,.expires_at = expires_at};
+	TokenKey	key;
+
+	if (!covet_pending_may_promote())
+		return;
+	if (cutoff != NULL)
+	{
+		content.bytes = (const char *) cutoff;
+		content.size = sizeof(*cutoff);
+	}
+	make_key(&key, home, issuer, word);
+	covet_debug_promote_delay();
+	(void) covet_hot_promote(&key.key, guard, &content);
+}
+
+/* The row of a jti or subject is written: what memory says ends at commit. */
+static void
+drop_copy(HotHome *home, const text *issuer, const text *word)
+{
+	TokenKey	key;
+
+	if (home == NULL)
+		return;
+	make_key(&key, home, issuer, word);
+	covet_pending_drop(&key.key);
+}
+
+/* ------------------------------------------------------------------------
+ * Revoking
+ * ------------------------------------------------------------------------ */
+
 /* A token to revoke or to look for. */
 typedef struct BatchJti
 {
 	const text *jti;
 	TimestampTz expires_at;
 	int			place;
+	bool		guarded;
+	HotGuard	guard;
 } BatchJti;
 
 /* By jti; of one jti the latest expiry first. */
@@ -107,6 +209,7 @@ covet_store_token_revoke(const text *issuer, Datum *jtis, const TimestampTz *exp
 	BatchJti   *batch = palloc(sizeof(BatchJti) * Max(count, 1));
 	Datum	   *distinct = palloc(sizeof(Datum) * Max(count, 1));
 	Datum	   *expiries = palloc(sizeof(Datum) * Max(count, 1));
+	HotHome    *home = find_home(HOT_TOKEN);
 	int64		counter[2] = {0, 0};
 	Datum		values[5];
 	int			used = 0;
@@ -122,6 +225,7 @@ covet_store_token_revoke(const text *issuer, Datum *jtis, const TimestampTz *exp
 		if (batch[i].expires_at <= now ||
 			(i > 0 && covet_compare_texts(batch[i - 1].jti, batch[i].jti) == 0))
 			continue;
+		drop_copy(home, issuer, batch[i].jti);
 		distinct[used] = PointerGetDatum(batch[i].jti);
 		expiries[used++] = TimestampTzGetDatum(batch[i].expires_at);
 	}
@@ -172,40 +276,72 @@ covet_store_token_revoke_subject(const text *issuer, const text *subject,
 	values[2] = PointerGetDatum(issuer);
 	values[3] = PointerGetDatum(subject);
 	values[4] = TimestampTzGetDatum(now);
+	drop_copy(find_home(HOT_SUBJECT), issuer, subject);
 	covet_store_execute(&plan, TABLE_TOKEN_SUBJECT, values, NULL, NULL, NULL, NULL);
 }
 
-/*
- * Which of the tokens of an issuer are revoked, in one pass through the index.
- */
-void
-covet_store_token_revoked(const text *issuer, Datum *jtis, int count, bool *revoked)
+/* ------------------------------------------------------------------------
+ * Asking
+ * ------------------------------------------------------------------------ */
+
+/* Look for tokens that memory does not know, in one pass through the index. */
+static void
+read_batch(HotHome *home, const text *issuer, BatchJti *batch, int count, TimestampTz now,
+		   bool *revoked)
 {
-	TimestampTz now = covet_now();
-	BatchJti   *batch = palloc(sizeof(BatchJti) * Max(count, 1));
 	StoreTable	table;
 
-	for (int i = 0; i < count; i++)
-	{
-		batch[i].jti = DatumGetTextPP(jtis[i]);
-		batch[i].expires_at = 0;
-		batch[i].place = i;
-	}
 	qsort(batch, count, sizeof(BatchJti), compare_jtis);
-
 	covet_store_open(&table, TABLE_TOKEN, AccessShareLock);
 	covet_store_search(&table, 0);
 	for (int i = 0; i < count; i++)
 	{
+		TimestampTz expires_at = 0;
 		Datum		keys[2];
 
 		CHECK_FOR_INTERRUPTS();
 		keys[0] = PointerGetDatum(issuer);
 		keys[1] = PointerGetDatum(batch[i].jti);
-		revoked[batch[i].place] = covet_store_find(&table, keys, 2) &&
-			!covet_token_row_dead(&table, now);
+		if (covet_store_find(&table, keys, 2) && !covet_token_row_dead(&table, now))
+		{
+			revoked[batch[i].place] = true;
+			expires_at = get_time(&table, TOKEN_EXPIRES_AT);
+		}
+		if (batch[i].guarded)
+			tell_memory(home, issuer, batch[i].jti, &batch[i].guard, expires_at, NULL);
 	}
 	covet_store_close(&table);
+}
+
+/*
+ * Which of the tokens of an issuer are revoked.
+ */
+void
+covet_store_token_revoked(const text *issuer, Datum *jtis, int count, bool *revoked)
+{
+	TimestampTz now = covet_now();
+	HotHome    *home = find_home(HOT_TOKEN);
+	BatchJti   *batch = palloc_extended(sizeof(BatchJti) * Max(count, 1), MCXT_ALLOC_HUGE);
+	int			misses = 0;
+
+	for (int i = 0; i < count; i++)
+	{
+		BatchJti   *token = &batch[misses];
+		HotValue	value;
+		HotResult	result;
+
+		CHECK_FOR_INTERRUPTS();
+		token->jti = DatumGetTextPP(jtis[i]);
+		token->expires_at = 0;
+		token->place = i;
+		result = ask_memory(home, issuer, token->jti, now, &value, &token->guard,
+							&token->guarded);
+		revoked[i] = result == HOT_HIT;
+		if (result == HOT_MISS)
+			misses++;
+	}
+	if (misses > 0)
+		read_batch(home, issuer, batch, misses, now, revoked);
 	pfree(batch);
 }
 
@@ -217,17 +353,37 @@ bool
 covet_store_token_cutoff(const text *issuer, const text *subject, TimestampTz *issued_before)
 {
 	TimestampTz now = covet_now();
+	TimestampTz expires_at = 0;
+	HotHome    *home = find_home(HOT_SUBJECT);
+	HotValue	value;
+	HotGuard	guard;
+	bool		guarded;
 	StoreTable	table;
 	Datum		keys[2];
-	bool		found;
+
+	switch (ask_memory(home, issuer, subject, now, &value, &guard, &guarded))
+	{
+		case HOT_HIT:
+			memcpy(issued_before, value.payload, sizeof(*issued_before));
+			return true;
+		case HOT_ABSENT:
+			return false;
+		case HOT_MISS:
+			break;
+	}
 
 	keys[0] = PointerGetDatum(issuer);
 	keys[1] = PointerGetDatum(subject);
 	covet_store_open(&table, TABLE_TOKEN_SUBJECT, AccessShareLock);
 	covet_store_search(&table, 0);
-	found = covet_store_find(&table, keys, 2) && !covet_token_subject_row_dead(&table, now);
-	if (found)
+	if (covet_store_find(&table, keys, 2) && !covet_token_subject_row_dead(&table, now))
+	{
 		*issued_before = get_time(&table, SUBJECT_ISSUED_BEFORE);
+		expires_at = get_time(&table, SUBJECT_EXPIRES_AT);
+	}
 	covet_store_close(&table);
-	return found;
+	if (guarded)
+		tell_memory(home, issuer, subject, &guard, expires_at,
+					expires_at == 0 ? NULL : issued_before);
+	return expires_at != 0;
 }

@@ -22,6 +22,7 @@
 
 #include "hot/hot.h"
 #include "store/store.h"
+#include "store/store_session_row.h"
 #include "store/store_table.h"
 
 /* Rows touched in one transaction, about. */
@@ -33,9 +34,10 @@
 /* Who writes the touches of a store to its rows. */
 static bool (*const savers[NUM_HOT_STORES]) (const HotItem *item, TimestampTz now) = {
 	[HOT_CACHE] = covet_cache_touch_back,
+	[HOT_SESSION] = covet_session_touch_back,
 };
 
-#define TOUCHED_STORES	(1 << HOT_CACHE)
+#define TOUCHED_STORES	(1 << HOT_CACHE | 1 << HOT_SESSION)
 
 /* A touch that its row has, once this transaction commits. */
 typedef struct SavedTouch

@@ -65,10 +65,12 @@ get_varlena(HeapTuple row, TupleDesc desc, AttrNumber column)
 
 /*
  * Note that the hot copy of a row of one of covet's tables is dropped when this
- * transaction commits.  A table whose rows have no copies is left alone.
+ * transaction commits; with "forget" also when memory has last seen it, which
+ * otherwise stays until a row has it.  A table whose rows have no copies is left
+ * alone.
  */
 void
-covet_store_drop_copy(StoreTableId id, HeapTuple row, TupleDesc desc)
+covet_store_drop_copy(StoreTableId id, HeapTuple row, TupleDesc desc, bool forget)
 {
 	const CopiedTable *copied = &copied_tables[id];
 	bool		named = copied->store == HOT_CACHE;
@@ -101,6 +103,8 @@ covet_store_drop_copy(StoreTableId id, HeapTuple row, TupleDesc desc)
 		if (key.home != NULL)
 			covet_hot_key(&key, key.home, bytes.data, bytes.len);
 		covet_pending_drop(&key);
+		if (forget && key.home != NULL)
+			covet_hot_saved(&key, covet_now());
 	}
 	pfree(bytes.data);
 }
@@ -133,6 +137,25 @@ trigger_table(FunctionCallInfo fcinfo)
 			 errmsg("function was not called by a trigger of covet")));
 }
 
+/*
+ * Does a write say itself when the row was last seen?  Then that holds, and not
+ * what memory knows.
+ */
+static bool
+sets_seen_at(StoreTableId id, TriggerData *trigger)
+{
+	TupleDesc	desc = RelationGetDescr(trigger->tg_relation);
+	AttrNumber	column = id == TABLE_CACHE ? CACHE_SEEN_AT : SESSION_SEEN_AT;
+	bool		isnull;
+
+	if (!TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))
+		return true;
+	if (id != TABLE_CACHE && id != TABLE_SESSION && id != TABLE_SESSION_LOGGED)
+		return false;
+	return DatumGetTimestampTz(heap_getattr(trigger->tg_trigtuple, column, desc, &isnull)) !=
+		DatumGetTimestampTz(heap_getattr(trigger->tg_newtuple, column, desc, &isnull));
+}
+
 PG_FUNCTION_INFO_V1(covet__note_row);
 
 /*
@@ -145,14 +168,16 @@ covet__note_row(PG_FUNCTION_ARGS)
 	StoreTableId id = trigger_table(fcinfo);
 	TriggerData *trigger = (TriggerData *) fcinfo->context;
 	TupleDesc	desc = RelationGetDescr(trigger->tg_relation);
+	bool		forget;
 
 	if (!covet_preloaded())
 		return PointerGetDatum(NULL);
 	if (id == TABLE_CACHE_NAMESPACE)
 		covet_pending_settings();
-	covet_store_drop_copy(id, trigger->tg_trigtuple, desc);
+	forget = sets_seen_at(id, trigger);
+	covet_store_drop_copy(id, trigger->tg_trigtuple, desc, forget);
 	if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))
-		covet_store_drop_copy(id, trigger->tg_newtuple, desc);
+		covet_store_drop_copy(id, trigger->tg_newtuple, desc, forget);
 	return PointerGetDatum(NULL);
 }
 

@@ -17,11 +17,13 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "base/compat.h"
 #include "hot/hot.h"
 #include "store/store.h"
+#include "store/store_session_row.h"
 #include "store/store_table.h"
 
 /* Rows of one piece. */
@@ -115,8 +117,95 @@ warm_cache(WarmPlace *place, int64 max_entries, int64 *loaded)
 	return done;
 }
 
+#define RECENT_SESSIONS(table) \
+	"SELECT s.token_hash, s.seen_at, s.version FROM covet." table " s" \
+	" WHERE s.ended_until IS NULL" \
+	" AND ROW(s.seen_at, s.version) OPERATOR(pg_catalog.<) ROW($1, $2)" \
+	" ORDER BY s.seen_at DESC, s.version DESC LIMIT $3"
+
+static StorePlan recent_unlogged_plan = {
+	.sql = RECENT_SESSIONS("_session"),
+	.nargs = 3,
+	.argtypes = {TIMESTAMPTZOID, INT8OID, INT8OID},
+};
+
+static StorePlan recent_logged_plan = {
+	.sql = RECENT_SESSIONS("_session_logged"),
+	.nargs = 3,
+	.argtypes = {TIMESTAMPTZOID, INT8OID, INT8OID},
+};
+
+/* The sessions of a piece. */
+typedef struct SessionPiece
+{
+	int			count;
+	TokenHash  *hashes;
+	WarmPlace  *place;
+} SessionPiece;
+
+static void
+receive_session(HeapTuple row, TupleDesc desc, void *arg)
+{
+	SessionPiece *piece = arg;
+	TokenHash  *hash = &piece->hashes[piece->count];
+	bool		isnull;
+	bytea	   *bytes = DatumGetByteaPP(heap_getattr(row, 1, desc, &isnull));
+
+	piece->place->seen_at = DatumGetTimestampTz(heap_getattr(row, 2, desc, &isnull));
+	piece->place->version = DatumGetInt64(heap_getattr(row, 3, desc, &isnull));
+	if (VARSIZE_ANY_EXHDR(bytes) != TOKEN_HASH_SIZE)
+		return;
+	SET_VARSIZE(hash, sizeof(TokenHash));
+	memcpy(hash->bytes, VARDATA_ANY(bytes), TOKEN_HASH_SIZE);
+	piece->count++;
+}
+
+/* Load the next piece of the sessions; true after the last. */
+static bool
+warm_sessions(WarmPlace *place, int64 max_entries, int64 *loaded)
+{
+	StoreTableId id = covet_session_row_table();
+	StoreTable	table;
+	SessionPiece piece = {.place = place};
+	MemoryContext session_context;
+	bool		complete = false;
+	uint64		rows;
+	Datum		values[3];
+
+	if (!covet_store_try_open(&table, id, AccessShareLock))
+		return true;
+	session_context = AllocSetContextCreate(CurrentMemoryContext, "covet warm session",
+											ALLOCSET_SMALL_SIZES);
+	values[0] = TimestampTzGetDatum(place->begun ? place->seen_at : DT_NOEND);
+	values[1] = Int64GetDatum(place->begun ? place->version : PG_INT64_MAX);
+	values[2] = Int64GetDatum(PIECE_ROWS);
+	piece.hashes = palloc(sizeof(TokenHash) * PIECE_ROWS);
+	place->begun = true;
+	rows = covet_store_execute(id == TABLE_SESSION ? &recent_unlogged_plan
+							   : &recent_logged_plan, id, values, NULL,
+							   CurrentMemoryContext, receive_session, &piece);
+
+	for (int i = 0; i < piece.count && !complete; i++)
+	{
+		MemoryContext old = MemoryContextSwitchTo(session_context);
+
+		CHECK_FOR_INTERRUPTS();
+		if (*loaded >= max_entries || (i % LOOK_ROWS == 0 && is_full()))
+			complete = true;
+		else if (covet_session_warm(&piece.hashes[i]))
+			++*loaded;
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(session_context);
+	}
+	MemoryContextDelete(session_context);
+	pfree(piece.hashes);
+	covet_store_close(&table);
+	return complete || rows < PIECE_ROWS;
+}
+
 /* Where rows come from, in the order they are loaded. */
 static bool (*const sources[]) (WarmPlace *place, int64 max_entries, int64 *loaded) = {
+	warm_sessions,
 	warm_cache,
 };
 
