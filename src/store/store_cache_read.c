@@ -402,8 +402,10 @@ deliver_hot(const TableRead *read, int index, const HotValue *value)
 		entry.tags = hot_tags(value);
 	read->receive(&entry, index, read->arg);
 
-	/* Who wants the tags copies what he keeps. */
-	if ((read->flags & CACHE_WITH_TAGS) && value->varlena != NULL)
+	/* Who wants the tags copies what he keeps; others may have taken the value. */
+	if (value->varlena != NULL &&
+		((read->flags & CACHE_WITH_TAGS) || entry.value.varlena == NULL))
+		pfree(value->varlena);
 		pfree(value->varlena);
 }
 
