@@ -10,7 +10,7 @@
 # BENCH="PART..."     only these parts (cache, session, ...): all when not set
 # QUICK=1             one short round to see that it works, headed SMOKE: prints
 #                     its tables and writes nothing to bench/results
-# ROUNDS, DURATION    rounds (3, and no fewer) and seconds of one measurement (3)
+# ROUNDS, DURATION    rounds (3, and no fewer) and seconds of one measurement (2)
 # BUSY=1              measures on a machine that is not quiet; not written to
 #                     bench/results either
 # PREBUILT=1          measures the covet that is installed instead of building
@@ -27,7 +27,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 began=$SECONDS
 quick=${QUICK:-}
 [ "$quick" != 0 ] || quick=''
-rounds=${ROUNDS:-3} duration=${DURATION:-3}
+rounds=${ROUNDS:-3} duration=${DURATION:-2}
 running=$top/tmp/bench-running # the folder of a run that has servers
 base=100000000000              # the first key: all have twelve digits
 small_size=8MB                 # the hot tier of the server that has it full
@@ -374,7 +374,7 @@ run_row()
 	per=$(option per 1) bytes=$(option bytes 200) keys=$(option keys "$keys_default")
 	clients=$(option clients "$clients_default") count=$(option count 0) idle=$(option idle 30min)
 	zero=$(option zero 0) reads=$(option reads 0)
-	lists=100 calls=500
+	lists=100 calls=1000
 	if [ -n "$quick" ]; then
 		[ "$keys" -le "$keys_default" ] || keys=$keys_default
 		count=$((count / 20)) lists=16
