@@ -50,6 +50,7 @@ OBJS = \
 	src/codec/codec_zstd.o \
 	src/codec/frame.o \
 	src/codec/value.o \
+	src/codec/integer.o \
 	src/store/store_table.o \
 	src/store/store_plan.o \
 	src/store/store_lock.o \
@@ -57,6 +58,7 @@ OBJS = \
 	src/store/store_stamp.o \
 	src/store/store_cache_read.o \
 	src/store/store_cache_write.o \
+	src/store/store_cache.o \
 	src/store/store_session_row.o \
 	src/store/store_session_read.o \
 	src/store/store_session_write.o \

@@ -64,9 +64,13 @@ static bool
 begin_delete(FunctionCallInfo fcinfo, int namespace_arg, CacheNamespace *ns,
 			 const char *what)
 {
-	covet_require_stateful(fcinfo);
-	covet_store_require_writable(what);
-	return begin_read(fcinfo, namespace_arg, ns);
+	if (!begin_read(fcinfo, namespace_arg, ns))
+	{
+		covet_cache_ops(covet_default_storage)->require_writable(what);
+		return false;
+	}
+	covet_cache_require_writable(ns, what);
+	return true;
 }
 
 /* Begin a function that writes: the namespace's name must be a good one. */
@@ -79,8 +83,8 @@ begin_write(FunctionCallInfo fcinfo, int namespace_arg, CacheNamespace *ns,
 	covet_require_stateful(fcinfo);
 	name = COVET_ARG_TEXT(namespace_arg);
 	covet_require_fits(name, 1, COVET_NAMESPACE_MAX, "cache namespace");
-	covet_store_require_writable(what);
 	covet_namespace_get(name, ns);
+	covet_cache_require_writable(ns, what);
 }
 
 static text *
@@ -207,7 +211,7 @@ receive_value(const CacheEntry *entry, int index, void *arg)
 {
 	ReadResult *result = arg;
 
-	result->values[index] = covet_value_decode(entry->frame, result->wanted);
+	result->values[index] = covet_value_decode_parts(&entry->value, result->wanted);
 	result->nulls[index] = false;
 
 	/* No array can hold more, so do not fill the memory first. */
@@ -229,7 +233,7 @@ cache_get(FunctionCallInfo fcinfo, ValueKind wanted)
 	text	   *key;
 
 	if (begin_read(fcinfo, 1, &ns) && (key = key_to_find(fcinfo, 0)) != NULL)
-		covet_cache_read(&ns, &key, 1, true, receive_value, &result);
+		covet_cache_read(&ns, &key, 1, CACHE_SEEN | CACHE_VALUES, receive_value, &result);
 	if (isnull)
 		PG_RETURN_NULL();
 	PG_RETURN_DATUM(value);
@@ -268,7 +272,7 @@ cache_get_many(FunctionCallInfo fcinfo, ValueKind wanted)
 	result.nulls = palloc(sizeof(bool) * Max(count, 1));
 	memset(result.nulls, true, count);
 	if (exists)
-		covet_cache_read(&ns, keys, count, true, receive_value, &result);
+		covet_cache_read(&ns, keys, count, CACHE_SEEN | CACHE_VALUES, receive_value, &result);
 	return make_array(result.values, result.nulls, count, covet_value_kind_type(wanted));
 }
 
@@ -289,7 +293,7 @@ find_end(FunctionCallInfo fcinfo, TimestampTz *end)
 
 	*end = DT_NOBEGIN;
 	if (begin_read(fcinfo, 1, &ns) && (key = key_to_find(fcinfo, 0)) != NULL)
-		covet_cache_read(&ns, &key, 1, false, receive_end, end);
+		covet_cache_read(&ns, &key, 1, 0, receive_end, end);
 	return *end != DT_NOBEGIN;
 }
 
@@ -325,7 +329,6 @@ static void
 receive_entry(const CacheEntry *entry, int index, void *arg)
 {
 	EntryRows  *rows = arg;
-	FrameInfo	info;
 	Datum		values[9];
 	bool		nulls[9] = {0};
 	MemoryContext old;
@@ -335,17 +338,16 @@ receive_entry(const CacheEntry *entry, int index, void *arg)
 											  ALLOCSET_DEFAULT_SIZES);
 	MemoryContextReset(rows->context);
 	old = MemoryContextSwitchTo(rows->context);
-	covet_frame_info(entry->frame, &info);
 	values[0] = PointerGetDatum(entry->key);
 	nulls[1] = !rows->with_values;
 	if (rows->with_values)
-		values[1] = covet_value_decode(entry->frame, VALUE_BYTEA);
-	values[2] = CStringGetTextDatum(covet_value_kind_name(info.kind));
+		values[1] = covet_value_decode_parts(&entry->value, VALUE_BYTEA);
+	values[2] = CStringGetTextDatum(covet_value_kind_name(covet_head_kind(entry->value.head)));
 	values[3] = Int64GetDatum(entry->version);
 	values[4] = TimestampTzGetDatum(entry->expires_at);
-	values[5] = Int32GetDatum(info.raw_size);
+	values[5] = Int32GetDatum(entry->value.raw_size);
 	values[6] = Int32GetDatum(entry->stored_size);
-	values[7] = CStringGetTextDatum(info.codec->name);
+	values[7] = CStringGetTextDatum(covet_codec_by_id(covet_head_codec(entry->value.head))->name);
 	nulls[8] = entry->tags == NULL;
 	values[8] = PointerGetDatum(entry->tags);
 	tuplestore_putvalues(rows->rsinfo->setResult, rows->rsinfo->setDesc, values, nulls);
@@ -383,7 +385,7 @@ covet_cache_entries(PG_FUNCTION_ARGS)
 	for (int i = 1; i < count; i++)
 		if (compare_text_pointers(&keys[i], &keys[distinct - 1]) != 0)
 			keys[distinct++] = keys[i];
-	covet_cache_read(&ns, keys, distinct, false, receive_entry, &rows);
+	covet_cache_read(&ns, keys, distinct, CACHE_VALUES, receive_entry, &rows);
 	return (Datum) 0;
 }
 
@@ -407,7 +409,8 @@ covet_cache_scan(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	if (exists)
 		covet_cache_scan_range(&ns, prefix == NULL ? cstring_to_text("") : prefix,
-							   COVET_ARG_TEXT(1), max_entries, receive_entry, &rows);
+							   COVET_ARG_TEXT(1), max_entries,
+							   rows.with_values ? CACHE_VALUES : 0, receive_entry, &rows);
 	return (Datum) 0;
 }
 
@@ -689,16 +692,13 @@ PG_FUNCTION_INFO_V1(covet_cache_namespace_drop);
 Datum
 covet_cache_namespace_drop(PG_FUNCTION_ARGS)
 {
-	CacheNamespace ns = {.name = COVET_ARG_TEXT(0)};
+	text	   *name = COVET_ARG_TEXT(0);
 
 	covet_require_stateful(fcinfo);
-	if (ns.name == NULL)
+	if (name == NULL)
 		covet_null_not_allowed("cache namespace");
 	covet_store_require_writable("cache_namespace_drop()");
-	if (!covet_fits(ns.name, COVET_NAMESPACE_MAX))
-		PG_RETURN_BOOL(false);
-	covet_cache_clear_namespace(&ns);
-	PG_RETURN_BOOL(covet_namespace_drop(ns.name));
+	PG_RETURN_BOOL(covet_fits(name, COVET_NAMESPACE_MAX) && covet_namespace_drop(name));
 }
 
 static void

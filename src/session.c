@@ -115,10 +115,10 @@ frame_jsonb(const bytea *frame)
 static bool
 is_jsonb_frame(const bytea *frame)
 {
-	FrameInfo	info;
+	ValueParts	parts;
 
-	covet_frame_info(frame, &info);
-	return info.kind == VALUE_JSONB;
+	covet_frame_head(frame, &parts);
+	return covet_head_kind(parts.head) == VALUE_JSONB;
 }
 
 /* ------------------------------------------------------------------------

@@ -25,6 +25,8 @@ int			covet_session_tombstone = 600;
 int			covet_sweep_min_interval = 1000;
 int			covet_sweep_max_interval = 300000;
 int			covet_max_databases = 64;
+int			covet_hot_size = 64 * 1024;
+int			covet_hot_max_value = 512;
 
 static char *mongo_allowed_hosts = NULL;
 
@@ -39,6 +41,18 @@ static const struct config_enum_entry limit_policy_options[] = {
 	{"reject", LIMIT_REJECT, false},
 	{NULL, 0, false}
 };
+
+/*
+ * The CacheStorage with a name, or -1.
+ */
+int
+covet_storage_by_name(const char *name)
+{
+	for (const struct config_enum_entry *option = storage_options; option->name != NULL; option++)
+		if (strcmp(option->name, name) == 0)
+			return option->val;
+	return -1;
+}
 
 static bool
 check_default_storage(int *newval, void **extra, GucSource source)
@@ -160,6 +174,15 @@ covet_guc_init(bool preloading)
 							GUC_UNIT_MS,
 							NULL, NULL, NULL);
 
+	DefineCustomIntVariable("covet.hot_max_value",
+							"Sets the size of the largest value that memory keeps.",
+							"An eighth of a partition of the memory is the most it can be, whatever is set.",
+							&covet_hot_max_value,
+							512, 1, 1024 * 1024 - 1,
+							PGC_SIGHUP,
+							GUC_UNIT_KB,
+							NULL, NULL, NULL);
+
 	DefineCustomStringVariable("covet.mongo_allowed_hosts",
 							   "Lists the hosts and addresses that MongoDB connections may go to.",
 							   "A comma-separated list of host names, addresses and networks; * allows all but link-local addresses.",
@@ -170,6 +193,7 @@ covet_guc_init(bool preloading)
 							   NULL, NULL, NULL);
 
 	if (preloading)
+	{
 		DefineCustomIntVariable("covet.max_databases",
 								"Sets how many databases the workers can serve.",
 								NULL,
@@ -178,6 +202,16 @@ covet_guc_init(bool preloading)
 								PGC_POSTMASTER,
 								0,
 								NULL, NULL, NULL);
+
+		DefineCustomIntVariable("covet.hot_size",
+								"Sets the size of the shared memory for hot entries, locks and limits.",
+								NULL,
+								&covet_hot_size,
+								64 * 1024, 4 * 1024, MAX_KILOBYTES,
+								PGC_POSTMASTER,
+								GUC_UNIT_KB,
+								NULL, NULL, NULL);
+	}
 
 	MarkGUCPrefixReserved("covet");
 }

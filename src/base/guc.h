@@ -30,11 +30,16 @@ extern PGDLLIMPORT int covet_session_max_per_user;	/* 0 = no limit */
 extern PGDLLIMPORT int covet_session_limit_policy;	/* a LimitPolicy */
 extern PGDLLIMPORT int covet_session_tombstone; /* s */
 
+/* memory */
+extern PGDLLIMPORT int covet_hot_size;	/* kB */
+extern PGDLLIMPORT int covet_hot_max_value; /* kB */
+
 /* workers */
 extern PGDLLIMPORT int covet_sweep_min_interval;	/* ms */
 extern PGDLLIMPORT int covet_sweep_max_interval;	/* ms */
 extern PGDLLIMPORT int covet_max_databases;
 
+extern int	covet_storage_by_name(const char *name);
 extern void covet_guc_init(bool preloading);
 
 #endif							/* COVET_GUC_H */

@@ -11,6 +11,11 @@
  *		uint32	raw_size		bytes of the value
  *		uint32	checksum		CRC-32C of the twelve bytes above and the body
  *
+ * In shared memory a value has a shorter form without a checksum: a head byte (kind in its low 2 bits, codec
+ * in the upper 6), kept apart, and a payload, which is the value itself where
+ * it is raw, else dictionary and raw_size, 4 bytes each, and the body.  Whoever
+ * reads a value takes either form apart into ValueParts.
+ *
  * A jsonb value is framed in its binary form.  What a frame says is believed
  * only after the checksum has been found right, and the size it names is
  * checked against covet.max_decompressed_size before memory is taken: a
@@ -35,7 +40,7 @@ typedef struct FrameHeader
 	pg_crc32c	checksum;
 } FrameHeader;
 
-StaticAssertDecl(sizeof(FrameHeader) == 16, "the frame's header has no padding");
+StaticAssertDecl(sizeof(FrameHeader) == COVET_FRAME_HEADER, "the frame's header has no padding");
 
 /* Smaller values are not worth the time to compress them. */
 #define COMPRESS_MIN	256
@@ -110,73 +115,140 @@ covet_frame_encode(ValueKind kind, const char *raw, Size raw_size, int codec_cho
 	return frame;
 }
 
-/* Read and check the header of a detoasted frame; the body is not looked at. */
+/* Raise unless kind and codec are ones that exist. */
 static void
-read_header(const bytea *frame, FrameHeader *header, FrameInfo *info)
+check_kind_and_codec(int kind, int codec)
 {
-	if (VARSIZE_ANY_EXHDR(frame) < sizeof(FrameHeader))
-		corrupt("It is shorter than its header.");
-	memcpy(header, VARDATA_ANY(frame), sizeof(FrameHeader));
-
-	info->kind = header->kind;
-	info->codec = covet_codec_by_id(header->codec);
-	info->dictionary = header->dictionary;
-	info->raw_size = header->raw_size;
-
-	if (header->kind < VALUE_TEXT || header->kind > VALUE_JSONB)
+	if (kind < VALUE_TEXT || kind > VALUE_JSONB)
 		corrupt("Its kind is not one that exists.");
-	if (info->codec == NULL)
+	if (covet_codec_by_id(codec) == NULL || codec > VALUE_MAX_CODEC)
 		corrupt("Its codec is not one that exists.");
 }
 
 /*
- * What a frame says of itself.  "frame" may be a slice that begins with the
- * header, so the checksum is not verified.  Raises XX001.
+ * What the header of a frame says; the body is neither looked at nor given, so
+ * "frame" may be a slice that begins with the header.  Raises XX001.
  */
 void
-covet_frame_info(const bytea *frame, FrameInfo *info)
+covet_frame_head(const bytea *frame, ValueParts *parts)
 {
 	FrameHeader header;
 
-	read_header(frame, &header, info);
+	if (VARSIZE_ANY_EXHDR(frame) < sizeof(FrameHeader))
+		corrupt("It is shorter than its header.");
+	memcpy(&header, VARDATA_ANY(frame), sizeof(FrameHeader));
+	check_kind_and_codec(header.kind, header.codec);
+
+	memset(parts, 0, sizeof(*parts));
+	parts->head = covet_value_head(header.kind, header.codec);
+	parts->dictionary = header.dictionary;
+	parts->raw_size = header.raw_size;
 }
 
 /*
- * The value in a frame as a palloc'd varlena with a 4-byte header (bytes of a
- * text, a bytea or a jsonb, as *kind tells).  "frame" is detoasted.  Raises
- * XX001 for a frame that is damaged and 54000 for one over
- * covet.max_decompressed_size.
+ * The parts of a detoasted frame that this backend has just made itself: its
+ * checksum is not looked at.  They point into the frame.
  */
-bytea *
-covet_frame_decode(const bytea *frame, ValueKind *kind)
+void
+covet_frame_own_parts(const bytea *frame, ValueParts *parts)
+{
+	covet_frame_head(frame, parts);
+	parts->body = VARDATA_ANY(frame) + sizeof(FrameHeader);
+	parts->body_size = VARSIZE_ANY_EXHDR(frame) - sizeof(FrameHeader);
+}
+
+/*
+ * The parts of a detoasted frame from a table, which they point into.  Raises
+ * XX001 for one that is damaged.
+ */
+void
+covet_frame_parts(const bytea *frame, ValueParts *parts)
 {
 	FrameHeader header;
-	FrameInfo	info;
-	const char *body;
-	Size		size;
+
+	covet_frame_own_parts(frame, parts);
+	memcpy(&header, VARDATA_ANY(frame), sizeof(FrameHeader));
+	if (header.checksum != checksum(&header, parts->body, parts->body_size))
+		corrupt("Its checksum does not match.");
+}
+
+/*
+ * The parts of a value in the form it has in memory: the head byte and "size"
+ * bytes at "payload", which they point to.  "varlena" is NULL or a palloc'd one
+ * whose data is the payload; covet_value_decode may give it away.  Raises
+ * XX001 for what cannot be one.
+ */
+void
+covet_payload_parts(uint8 head, const char *payload, uint32 size,
+					struct varlena *varlena, ValueParts *parts)
+{
+	const CodecId codec = covet_head_codec(head);
+
+	check_kind_and_codec(covet_head_kind(head), codec);
+	memset(parts, 0, sizeof(*parts));
+	parts->head = head;
+	if (codec == CODEC_RAW)
+	{
+		parts->raw_size = size;
+		parts->body = payload;
+		parts->body_size = size;
+		parts->varlena = varlena;
+		return;
+	}
+	if (size < VALUE_PREFIX_SIZE)
+		corrupt("It is shorter than its header.");
+	memcpy(&parts->dictionary, payload, sizeof(uint32));
+	memcpy(&parts->raw_size, payload + sizeof(uint32), sizeof(uint32));
+	parts->body = payload + VALUE_PREFIX_SIZE;
+	parts->body_size = size - VALUE_PREFIX_SIZE;
+}
+
+/*
+ * What stands before the body in the form a value has in memory: writes that
+ * to "prefix" (VALUE_PREFIX_SIZE bytes) and gives its size.
+ */
+int
+covet_payload_prefix(const ValueParts *parts, char *prefix)
+{
+	if (covet_head_codec(parts->head) == CODEC_RAW)
+		return 0;
+	memcpy(prefix, &parts->dictionary, sizeof(uint32));
+	memcpy(prefix + sizeof(uint32), &parts->raw_size, sizeof(uint32));
+	return VALUE_PREFIX_SIZE;
+}
+
+/*
+ * The value of some parts as a varlena with a 4-byte header (bytes of a text, a
+ * bytea or a jsonb, as the head tells): the one of the parts if they have one,
+ * else palloc'd.  Raises XX001 for a body that is damaged and 54000 for a value
+ * over covet.max_decompressed_size.
+ */
+bytea *
+covet_parts_decode(const ValueParts *parts)
+{
+	const Codec *codec = covet_codec_by_id(covet_head_codec(parts->head));
 	bytea	   *value;
 
-	read_header(frame, &header, &info);
-	body = VARDATA_ANY(frame) + sizeof(FrameHeader);
-	size = VARSIZE_ANY_EXHDR(frame) - sizeof(FrameHeader);
-
-	if (header.checksum != checksum(&header, body, size))
-		corrupt("Its checksum does not match.");
-	if (header.dictionary != 0)
+	if (parts->varlena != NULL)
+		return parts->varlena;
+	if (parts->dictionary != 0)
 		corrupt("It needs a dictionary that does not exist.");
-	if (info.raw_size > (Size) covet_max_decompressed_size * 1024)
+	if (codec->id == CODEC_RAW && parts->body_size != parts->raw_size)
+		corrupt("Its size is not the recorded one.");
+	if (parts->raw_size > (Size) covet_max_decompressed_size * 1024)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("stored value is too large"),
 				 errdetail("It has %u bytes; the limit is %d kB.",
-						   info.raw_size, covet_max_decompressed_size),
+						   parts->raw_size, covet_max_decompressed_size),
 				 errhint("The limit is the setting \"covet.max_decompressed_size\".")));
 
-	value = palloc(VARHDRSZ + info.raw_size);
-	if (info.codec->decompress(VARDATA(value), info.raw_size, body, size) !=
-		(ssize_t) info.raw_size)
+	value = palloc(VARHDRSZ + parts->raw_size);
+	SET_VARSIZE(value, VARHDRSZ + parts->raw_size);
+	if (codec->id == CODEC_RAW)
+		memcpy(VARDATA(value), parts->body, parts->raw_size);
+	else if (codec->decompress(VARDATA(value), parts->raw_size, parts->body,
+							   parts->body_size) != (ssize_t) parts->raw_size)
 		corrupt("It could not be decompressed to its recorded size.");
-	SET_VARSIZE(value, VARHDRSZ + info.raw_size);
-	*kind = info.kind;
 	return value;
 }

@@ -70,15 +70,15 @@ parse_jsonb(const bytea *bytes)
 }
 
 /*
- * The value in a detoasted frame as a palloc'd Datum of the wanted kind.
- * Raises XX001 for a damaged frame, 22021 and 22P02 for what cannot be read as
- * that kind.
+ * The value of some parts as a Datum of the wanted kind: palloc'd, or the
+ * varlena of the parts.  Raises XX001 for a damaged one, 22021 and 22P02 for
+ * what cannot be read as that kind.
  */
 Datum
-covet_value_decode(const bytea *frame, ValueKind wanted)
+covet_value_decode_parts(const ValueParts *parts, ValueKind wanted)
 {
-	ValueKind	stored;
-	bytea	   *value = covet_frame_decode(frame, &stored);
+	const ValueKind stored = covet_head_kind(parts->head);
+	bytea	   *value = covet_parts_decode(parts);
 
 	if (wanted == stored || (stored == VALUE_TEXT && wanted == VALUE_BYTEA))
 		return PointerGetDatum(value);
@@ -94,6 +94,18 @@ covet_value_decode(const bytea *frame, ValueKind wanted)
 	if (stored == VALUE_BYTEA)
 		require_text(value);
 	return wanted == VALUE_JSONB ? parse_jsonb(value) : PointerGetDatum(value);
+}
+
+/*
+ * The same for a detoasted frame from a table.
+ */
+Datum
+covet_value_decode(const bytea *frame, ValueKind wanted)
+{
+	ValueParts	parts;
+
+	covet_frame_parts(frame, &parts);
+	return covet_value_decode_parts(&parts, wanted);
 }
 
 /*

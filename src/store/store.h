@@ -13,6 +13,7 @@
 #include "utils/uuid.h"
 
 #include "base/clock.h"
+#include "codec/codec.h"
 #include "covet.h"
 
 /* ------------------------------------------------------------------------
@@ -27,12 +28,20 @@ extern bool covet_store_writable(void);
  * in store_namespace.c
  * ------------------------------------------------------------------------ */
 
+struct CacheOps;
+struct HotHome;
+
 /* What the operations on a cache namespace need to know of it. */
 typedef struct CacheNamespace
 {
 	const text *name;
+	int			storage;		/* a CacheStorage */
 	Ttl			default_ttl;
+	int64		max_bytes;		/* of keys and values, as they are stored */
 	int			codec;			/* a CodecId or CODEC_AUTO */
+	uint32		slot;			/* of its stamp */
+	struct HotHome *home;		/* of its entries in memory; NULL: there are none */
+	const struct CacheOps *ops; /* of its storage */
 } CacheNamespace;
 
 extern void covet_namespace_get(const text *name, CacheNamespace *ns);
@@ -42,15 +51,16 @@ extern void covet_namespace_set(const text *name, const char *storage,
 extern bool covet_namespace_drop(const text *name);
 
 /* ------------------------------------------------------------------------
- * in store_cache_read.c
+ * in store_cache.c: the cache, whatever the storage of the namespace
  * ------------------------------------------------------------------------ */
 
 /* A live entry; its pointers are valid until the receiver returns. */
 typedef struct CacheEntry
 {
 	const text *key;
-	const bytea *frame;			/* detoasted; NULL unless asked for */
-	int32		stored_size;	/* bytes of the frame */
+	ValueParts	value;			/* but for its head, only with has_value */
+	bool		has_value;
+	int32		stored_size;	/* bytes the value takes where it is stored */
 	int64		version;
 	TimestampTz expires_at;		/* with the idle time, if any */
 	ArrayType  *tags;			/* or NULL */
@@ -59,17 +69,8 @@ typedef struct CacheEntry
 /* Called for the entry of keys[index]. */
 typedef void (*CacheReceiver) (const CacheEntry *entry, int index, void *arg);
 
-extern void covet_cache_read(const CacheNamespace *ns, text **keys, int count,
-							 bool seen, CacheReceiver receive, void *arg);
-extern void covet_cache_scan_range(const CacheNamespace *ns, const text *prefix,
-							 const text *after, int max_entries,
-							 CacheReceiver receive, void *arg);
-extern void covet_cache_usage(void (*receive) (const text *namespace, int64 entries,
-											   int64 bytes, void *arg), void *arg);
-
-/* ------------------------------------------------------------------------
- * in store_cache_write.c
- * ------------------------------------------------------------------------ */
+#define CACHE_SEEN		0x01	/* the read counts as seen */
+#define CACHE_VALUES	0x02	/* the receiver wants the values */
 
 /* What a write gives to its entries, beside key and value. */
 typedef struct CacheWrite
@@ -81,23 +82,57 @@ typedef struct CacheWrite
 	int			ntags;
 } CacheWrite;
 
-extern int	covet_cache_set_entries(const CacheNamespace *ns, const CacheWrite *write,
-							text **keys, bytea **frames, int count);
-extern bool covet_cache_add_entry(const CacheNamespace *ns, const CacheWrite *write,
-							const text *key, const bytea *frame);
-extern bool covet_cache_replace_entry(const CacheNamespace *ns, const CacheWrite *write,
-								const text *key, const bytea *frame,
-								const int64 *if_version);
-extern bool covet_cache_incr_entry(const CacheNamespace *ns, const CacheWrite *write,
-							 const text *key, int64 by, const int64 *initial,
-							 int64 *result);
-extern bool covet_cache_take_entry(const CacheNamespace *ns, const text *key,
-							 ValueKind wanted, Datum *value);
-extern bool covet_cache_touch_entry(const CacheNamespace *ns, const text *key,
-							  TimestampTz now, TimestampTz expires_at);
-extern int	covet_cache_delete_entries(const CacheNamespace *ns, text **keys, int count);
+/*
+ * The operations of one kind of storage, with the meaning of the functions
+ * below.
+ */
+typedef struct CacheOps
+{
+	void		(*require_writable) (const char *what);
+	void		(*read) (CacheNamespace *ns, text **keys, int count, int flags,
+						 CacheReceiver receive, void *arg);
+	void		(*scan) (CacheNamespace *ns, const text *prefix, const text *after,
+						 int max_entries, int flags, CacheReceiver receive, void *arg);
+	int			(*set) (CacheNamespace *ns, const CacheWrite *write, text **keys,
+						bytea **frames, int count);
+	bool		(*add) (CacheNamespace *ns, const CacheWrite *write, const text *key,
+						const bytea *frame);
+	bool		(*replace) (CacheNamespace *ns, const CacheWrite *write, const text *key,
+							const bytea *frame, const int64 *if_version);
+	bool		(*incr) (CacheNamespace *ns, const CacheWrite *write, const text *key,
+						 int64 by, const int64 *initial, int64 *result);
+	bool		(*take) (CacheNamespace *ns, const text *key, ValueKind wanted, Datum *value);
+	bool		(*touch) (CacheNamespace *ns, const text *key, TimestampTz now,
+						  TimestampTz expires_at);
+	int			(*delete) (CacheNamespace *ns, text **keys, int count);
+} CacheOps;
+
+extern const CacheOps *covet_cache_ops(int storage);
+extern void covet_cache_require_writable(const CacheNamespace *ns, const char *what);
+extern void covet_cache_read(CacheNamespace *ns, text **keys, int count, int flags,
+							 CacheReceiver receive, void *arg);
+extern void covet_cache_scan_range(CacheNamespace *ns, const text *prefix,
+								   const text *after, int max_entries, int flags,
+								   CacheReceiver receive, void *arg);
+extern int	covet_cache_set_entries(CacheNamespace *ns, const CacheWrite *write,
+									text **keys, bytea **frames, int count);
+extern bool covet_cache_add_entry(CacheNamespace *ns, const CacheWrite *write,
+								  const text *key, const bytea *frame);
+extern bool covet_cache_replace_entry(CacheNamespace *ns, const CacheWrite *write,
+									  const text *key, const bytea *frame,
+									  const int64 *if_version);
+extern bool covet_cache_incr_entry(CacheNamespace *ns, const CacheWrite *write,
+								   const text *key, int64 by, const int64 *initial,
+								   int64 *result);
+extern bool covet_cache_take_entry(CacheNamespace *ns, const text *key,
+								   ValueKind wanted, Datum *value);
+extern bool covet_cache_touch_entry(CacheNamespace *ns, const text *key,
+									TimestampTz now, TimestampTz expires_at);
+extern int	covet_cache_delete_entries(CacheNamespace *ns, text **keys, int count);
 extern void covet_cache_clear_namespace(const CacheNamespace *ns);
 extern void covet_cache_invalidate(const CacheNamespace *ns, text **tags, int count);
+extern void covet_cache_usage(void (*receive) (const text *namespace, int64 entries,
+											   int64 bytes, void *arg), void *arg);
 
 /* ------------------------------------------------------------------------
  * in store_sweep.c and store_quota.c

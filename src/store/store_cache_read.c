@@ -1,6 +1,6 @@
 /*
  * store_cache_read.c
- *		Reading cache entries.
+ *		Reading cache entries of namespaces with storage 'table'.
  *
  * An entry is live while its deadline has not come, it was read within its
  * idle time, and no stamp of its namespace or tags has moved since it was
@@ -122,30 +122,45 @@ covet_cache_row_dead(StoreTable *table, TimestampTz now)
 	return row_end(table) <= now || stamps_moved(table, stamp_from_array, sweep_stamps);
 }
 
-/* Copy what is known of the row in the slot; pointers go with the slot. */
-static void
-get_entry(StoreTable *table, CacheEntry *entry)
+/*
+ * Copy what is known of the row in the slot; pointers go with the slot, and
+ * with the frame that is the result.
+ */
+static bytea *
+get_entry(StoreTable *table, int flags, CacheEntry *entry)
 {
 	bool		isnull;
-	Datum		value;
+	Datum		value = covet_store_get(table, CACHE_VALUE, &isnull);
+	bytea	   *frame;
 
+	entry->has_value = (flags & CACHE_VALUES) != 0;
+	entry->stored_size = toast_raw_datum_size(value) - VARHDRSZ;
+	if (entry->has_value)
+	{
+		frame = DatumGetByteaPP(value);
+		covet_frame_parts(frame, &entry->value);
+	}
+	else
+	{
+		frame = DatumGetByteaPSlice(value, 0, COVET_FRAME_HEADER);
+		covet_frame_head(frame, &entry->value);
+	}
 	entry->key = DatumGetTextPP(covet_store_get(table, CACHE_KEY, &isnull));
-	entry->frame = DatumGetByteaPP(covet_store_get(table, CACHE_VALUE, &isnull));
-	entry->stored_size = VARSIZE_ANY_EXHDR(entry->frame);
 	entry->version = DatumGetInt64(covet_store_get(table, CACHE_VERSION, &isnull));
 	entry->expires_at = row_end(table);
 	value = covet_store_get(table, CACHE_TAGS, &isnull);
 	entry->tags = isnull ? NULL : DatumGetArrayTypeP(value);
+	return frame;
 }
 
-/* Give back what get_entry had to fetch from out of line. */
+/* Give back what get_entry had to copy. */
 static void
-release_entry(StoreTable *table, CacheEntry *entry)
+release_entry(StoreTable *table, bytea *frame)
 {
 	bool		isnull;
 
-	if (PointerGetDatum(entry->frame) != slot_getattr(table->slot, CACHE_VALUE, &isnull))
-		pfree((void *) entry->frame);
+	if (PointerGetDatum(frame) != slot_getattr(table->slot, CACHE_VALUE, &isnull))
+		pfree(frame);
 }
 
 /* Has so much of an idle time passed that this read should be kept? */
@@ -183,12 +198,10 @@ touch(const CacheNamespace *ns, const text *key, TimestampTz now)
 }
 
 /*
- * Hand the live entries of some keys to "receive", in the order of the keys,
- * in one pass over the index.  A NULL key has none.  With "seen" they count as
- * read.
+ * covet_cache_read, in one pass over the index.
  */
 void
-covet_cache_read(const CacheNamespace *ns, text **keys, int count, bool seen,
+covet_table_read(CacheNamespace *ns, text **keys, int count, int flags,
 				 CacheReceiver receive, void *arg)
 {
 	StoreTable	table;
@@ -206,20 +219,21 @@ covet_cache_read(const CacheNamespace *ns, text **keys, int count, bool seen,
 	{
 		Datum		key[2] = {PointerGetDatum(ns->name), PointerGetDatum(keys[i])};
 		CacheEntry	entry;
+		bytea	   *frame;
 
 		CHECK_FOR_INTERRUPTS();
 		if (keys[i] == NULL || !covet_store_find(&table, key, 2) ||
 			!covet_cache_row_live(&table, now, &stamps))
 			continue;
-		if (seen && touch_due(&table, now))
+		if ((flags & CACHE_SEEN) != 0 && touch_due(&table, now))
 		{
 			if (due == NULL)
 				due = palloc(sizeof(int) * count);
 			due[ndue++] = i;
 		}
-		get_entry(&table, &entry);
+		frame = get_entry(&table, flags, &entry);
 		receive(&entry, i, arg);
-		release_entry(&table, &entry);
+		release_entry(&table, frame);
 	}
 	covet_stamp_close(&stamps);
 	covet_store_close(&table);
@@ -237,13 +251,11 @@ starts_with(const text *value, const text *prefix)
 }
 
 /*
- * Hand live entries whose keys begin with "prefix" and come after "after" (or
- * NULL) to "receive", in key order, max_entries of them at most.  They do not
- * count as read.
+ * covet_cache_scan_range, over the index.
  */
 void
-covet_cache_scan_range(const CacheNamespace *ns, const text *prefix, const text *after,
-				 int max_entries, CacheReceiver receive, void *arg)
+covet_table_scan(CacheNamespace *ns, const text *prefix, const text *after,
+				 int max_entries, int flags, CacheReceiver receive, void *arg)
 {
 	StoreTable	table;
 	StampReader stamps = {0};
@@ -262,6 +274,7 @@ covet_cache_scan_range(const CacheNamespace *ns, const text *prefix, const text 
 	for (; found && count < max_entries; found = covet_store_next(&table))
 	{
 		CacheEntry	entry;
+		bytea	   *frame;
 		bool		isnull;
 		text	   *key = DatumGetTextPP(covet_store_get(&table, CACHE_KEY, &isnull));
 
@@ -270,9 +283,9 @@ covet_cache_scan_range(const CacheNamespace *ns, const text *prefix, const text 
 			break;
 		if (!covet_cache_row_live(&table, now, &stamps))
 			continue;
-		get_entry(&table, &entry);
+		frame = get_entry(&table, flags, &entry);
 		receive(&entry, count++, arg);
-		release_entry(&table, &entry);
+		release_entry(&table, frame);
 	}
 	covet_stamp_close(&stamps);
 	covet_store_close(&table);
@@ -286,11 +299,10 @@ typedef struct UsageEntry
 } UsageEntry;
 
 /*
- * Hand the number of live entries and their stored bytes (keys and frames) to
- * "receive", once a namespace.
+ * covet_cache_usage, of what lies in the table; reads all of it.
  */
 void
-covet_cache_usage(void (*receive) (const text *namespace, int64 entries,
+covet_table_usage(void (*receive) (const text *namespace, int64 entries,
 								   int64 bytes, void *arg), void *arg)
 {
 	HASHCTL		ctl = {.keysize = COVET_NAMESPACE_MAX + 1,.entrysize = sizeof(UsageEntry),

@@ -1,6 +1,6 @@
 /*
  * store_cache_write.c
- *		Writing cache entries.
+ *		Writing cache entries of namespaces with storage 'table'.
  *
  * A set is one INSERT ... ON CONFLICT DO UPDATE over all its keys, in the
  * order of the "C" collation, as every writer here goes through its keys: two
@@ -18,7 +18,6 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "common/int.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
@@ -173,11 +172,10 @@ delete_sorted(const CacheNamespace *ns, const KeyedFrame *sorted, int count)
 }
 
 /*
- * Store entries in one statement; of equal keys the last is stored.  Returns
- * how many distinct keys there were.
+ * covet_cache_set_entries, in one statement.
  */
 int
-covet_cache_set_entries(const CacheNamespace *ns, const CacheWrite *write,
+covet_table_set(CacheNamespace *ns, const CacheWrite *write,
 				text **keys, bytea **frames, int count)
 {
 	static StorePlan plan = {
@@ -290,10 +288,10 @@ is_live(StoreTable *table, TimestampTz now)
 }
 
 /*
- * Store an entry if there is no live one.
+ * covet_cache_add_entry.  Locks the key.
  */
 bool
-covet_cache_add_entry(const CacheNamespace *ns, const CacheWrite *write,
+covet_table_add(CacheNamespace *ns, const CacheWrite *write,
 				const text *key, const bytea *frame)
 {
 	bool		keep = write->expires_at > write->now;
@@ -318,11 +316,10 @@ covet_cache_add_entry(const CacheNamespace *ns, const CacheWrite *write,
 }
 
 /*
- * Store an entry if there is a live one, of version *if_version unless that is
- * NULL.
+ * covet_cache_replace_entry.  Locks the key.
  */
 bool
-covet_cache_replace_entry(const CacheNamespace *ns, const CacheWrite *write,
+covet_table_replace(CacheNamespace *ns, const CacheWrite *write,
 					const text *key, const bytea *frame, const int64 *if_version)
 {
 	StoreTable	table;
@@ -345,57 +342,11 @@ covet_cache_replace_entry(const CacheNamespace *ns, const CacheWrite *write,
 	return stored;
 }
 
-/* The integer a frame holds; raises 22023 where it is none. */
-static int64
-parse_integer(const bytea *frame)
-{
-	bytea	   *bytes = DatumGetByteaPP(covet_value_decode(frame, VALUE_BYTEA));
-	char	   *digits = pnstrdup(VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
-	char	   *end;
-	int64		result;
-
-	errno = 0;
-	result = strtoi64(digits, &end, 10);
-	if (errno != 0 || end == digits || *end != '\0' ||
-		end != digits + VARSIZE_ANY_EXHDR(bytes) || isspace((unsigned char) digits[0]))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("cached value is not an integer")));
-	return result;
-}
-
-/* The frame of an integer, as a value of the given kind. */
-static bytea *
-integer_frame(int64 value, ValueKind kind)
-{
-	char		digits[32];
-	Datum		datum;
-
-	snprintf(digits, sizeof(digits), INT64_FORMAT, value);
-	datum = kind == VALUE_JSONB ? DirectFunctionCall1(jsonb_in, CStringGetDatum(digits))
-		: CStringGetTextDatum(digits);
-	return covet_value_encode(kind, datum, CODEC_RAW);
-}
-
-static int64
-add_integers(int64 a, int64 b)
-{
-	int64		sum;
-
-	if (pg_add_s64_overflow(a, b, &sum))
-		ereport(ERROR,
-				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-				 errmsg("cached value is out of range for type %s", "bigint")));
-	return sum;
-}
-
 /*
- * Add to the integer of a live entry, which keeps its deadline, idle time and
- * tags, or store *initial + by as "write" says where there is none; with
- * initial NULL it stays absent and the result is false.
+ * covet_cache_incr_entry.  Locks the key.
  */
 bool
-covet_cache_incr_entry(const CacheNamespace *ns, const CacheWrite *write, const text *key,
+covet_table_incr(CacheNamespace *ns, const CacheWrite *write, const text *key,
 				 int64 by, const int64 *initial, int64 *result)
 {
 	bool		keep = write->expires_at > write->now;
@@ -413,19 +364,19 @@ covet_cache_incr_entry(const CacheNamespace *ns, const CacheWrite *write, const 
 			const bytea *frame = DatumGetByteaPP(covet_store_get(&table, CACHE_VALUE, &isnull));
 			AttrNumber	columns[2] = {CACHE_VERSION, CACHE_VALUE};
 			Datum		values[2];
-			FrameInfo	info;
+			ValueParts	parts;
 
-			covet_frame_info(frame, &info);
-			*result = add_integers(parse_integer(frame), by);
+			covet_frame_parts(frame, &parts);
+			*result = covet_integer_add(covet_integer_decode(&parts), by);
 			values[0] = Int64GetDatum(Max(covet_next_version(),
 										  DatumGetInt64(covet_store_get(&table, CACHE_VERSION, &isnull)) + 1));
-			values[1] = PointerGetDatum(integer_frame(*result, info.kind));
+			values[1] = PointerGetDatum(covet_integer_encode(*result, covet_head_kind(parts.head)));
 			covet_store_update(&table, columns, values, NULL, 2);
 		}
 		else if (initial != NULL)
 		{
-			*result = add_integers(*initial, by);
-			make_row(ns, write, integer_frame(*result, VALUE_TEXT), &row);
+			*result = covet_integer_add(*initial, by);
+			make_row(ns, write, covet_integer_encode(*result, VALUE_TEXT), &row);
 			if (found && keep)
 				overwrite(&table, &row);
 		}
@@ -440,11 +391,10 @@ covet_cache_incr_entry(const CacheNamespace *ns, const CacheWrite *write, const 
 }
 
 /*
- * Remove a live entry and give its value, palloc'd, as the wanted kind.  What
- * cannot be read so raises and stays.
+ * covet_cache_take_entry.  Locks the key.
  */
 bool
-covet_cache_take_entry(const CacheNamespace *ns, const text *key, ValueKind wanted, Datum *value)
+covet_table_take(CacheNamespace *ns, const text *key, ValueKind wanted, Datum *value)
 {
 	StoreTable	table;
 	bool		isnull;
@@ -461,10 +411,10 @@ covet_cache_take_entry(const CacheNamespace *ns, const text *key, ValueKind want
 }
 
 /*
- * Give a live entry another deadline; one not after "now" removes it.
+ * covet_cache_touch_entry.  Locks the key.
  */
 bool
-covet_cache_touch_entry(const CacheNamespace *ns, const text *key, TimestampTz now,
+covet_table_touch(CacheNamespace *ns, const text *key, TimestampTz now,
 				  TimestampTz expires_at)
 {
 	StoreTable	table;
@@ -484,37 +434,12 @@ covet_cache_touch_entry(const CacheNamespace *ns, const text *key, TimestampTz n
 }
 
 /*
- * Remove entries; NULL keys are skipped.  Returns how many live ones there
- * were.
+ * covet_cache_delete_entries.  Locks the keys.
  */
 int
-covet_cache_delete_entries(const CacheNamespace *ns, text **keys, int count)
+covet_table_delete(CacheNamespace *ns, text **keys, int count)
 {
 	KeyedFrame *sorted = palloc(sizeof(KeyedFrame) * Max(count, 1));
 
 	return delete_sorted(ns, sorted, sort_keys(keys, NULL, count, sorted));
-}
-
-/*
- * End all entries of a namespace at commit.
- */
-void
-covet_cache_clear_namespace(const CacheNamespace *ns)
-{
-	int			slot = covet_stamp_namespace_slot(ns->name);
-
-	covet_stamp_move(&slot, 1);
-}
-
-/*
- * End all entries of a namespace that carry one of the tags, at commit.
- */
-void
-covet_cache_invalidate(const CacheNamespace *ns, text **tags, int count)
-{
-	int		   *slots = palloc(sizeof(int) * Max(count, 1));
-
-	for (int i = 0; i < count; i++)
-		slots[i] = covet_stamp_tag_slot(ns->name, tags[i]);
-	covet_stamp_move(slots, count);
 }

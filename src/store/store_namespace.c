@@ -61,9 +61,13 @@ covet_namespace_get(const text *name, CacheNamespace *ns)
 	StoreTable	table;
 	Datum		key = PointerGetDatum(name);
 
+	memset(ns, 0, sizeof(*ns));
 	ns->name = name;
+	ns->storage = covet_default_storage;
 	ns->default_ttl = covet_ttl_from_seconds(covet_default_ttl);
+	ns->max_bytes = (int64) covet_default_max_bytes * 1024;
 	ns->codec = CODEC_AUTO;
+	ns->slot = covet_stamp_namespace_slot(name);
 
 	covet_store_open(&table, TABLE_CACHE_NAMESPACE, AccessShareLock);
 	covet_store_search(&table, 0);
@@ -76,13 +80,19 @@ covet_namespace_get(const text *name, CacheNamespace *ns)
 		if (!isnull)
 			check_owner(name, DatumGetObjectId(value),
 						NameStr(*DatumGetName(covet_store_get(&table, NAMESPACE_OWNER_NAME, &isnull))));
+		value = covet_store_get(&table, NAMESPACE_STORAGE, &isnull);
+		ns->storage = covet_storage_by_name(text_to_cstring(DatumGetTextPP(value)));
 		value = covet_store_get(&table, NAMESPACE_DEFAULT_TTL, &isnull);
 		if (!isnull)
 			ns->default_ttl = covet_ttl_from_interval(DatumGetIntervalP(value));
+		value = covet_store_get(&table, NAMESPACE_MAX_BYTES, &isnull);
+		if (!isnull)
+			ns->max_bytes = DatumGetInt64(value);
 		value = covet_store_get(&table, NAMESPACE_CODEC, &isnull);
 		ns->codec = covet_codec_choice(text_to_cstring(DatumGetTextPP(value)));
 	}
 	covet_store_close(&table);
+	ns->ops = covet_cache_ops(ns->storage);
 }
 
 /*
@@ -126,15 +136,17 @@ covet_namespace_set(const text *name, const char *storage, const Interval *defau
 }
 
 /*
- * Forget the settings of a namespace; were there any?
+ * End all entries of a namespace and forget its settings; were there any?
  */
 bool
 covet_namespace_drop(const text *name)
 {
 	StoreTable	table;
 	Datum		key = PointerGetDatum(name);
+	int			slot = covet_stamp_namespace_slot(name);
 	bool		dropped;
 
+	covet_stamp_move(&slot, 1);
 	covet_store_open(&table, TABLE_CACHE_NAMESPACE, RowExclusiveLock);
 	covet_store_search(&table, 0);
 	dropped = covet_store_find(&table, &key, 1) &&

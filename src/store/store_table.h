@@ -14,6 +14,7 @@
 #include "utils/snapshot.h"
 
 #include "base/clock.h"
+#include "store/store.h"
 
 /* ------------------------------------------------------------------------
  * in store_table.c: reading rows by an index and changing them in place
@@ -123,6 +124,32 @@ extern int64 covet_stamp_read(StampReader *reader, int slot);
 extern void covet_stamp_close(StampReader *reader);
 extern void covet_stamp_move(const int *slots, int count);
 extern int64 *covet_stamp_read_all(void);
+
+/* ------------------------------------------------------------------------
+ * in store_cache_read.c and store_cache_write.c: entries in the table
+ * ------------------------------------------------------------------------ */
+
+extern void covet_table_read(CacheNamespace *ns, text **keys, int count, int flags,
+							 CacheReceiver receive, void *arg);
+extern void covet_table_scan(CacheNamespace *ns, const text *prefix, const text *after,
+							 int max_entries, int flags, CacheReceiver receive, void *arg);
+extern void covet_table_usage(void (*receive) (const text *namespace, int64 entries,
+											   int64 bytes, void *arg), void *arg);
+extern int	covet_table_set(CacheNamespace *ns, const CacheWrite *write, text **keys,
+							bytea **frames, int count);
+extern bool covet_table_add(CacheNamespace *ns, const CacheWrite *write,
+							const text *key, const bytea *frame);
+extern bool covet_table_replace(CacheNamespace *ns, const CacheWrite *write,
+								const text *key, const bytea *frame,
+								const int64 *if_version);
+extern bool covet_table_incr(CacheNamespace *ns, const CacheWrite *write,
+							 const text *key, int64 by, const int64 *initial,
+							 int64 *result);
+extern bool covet_table_take(CacheNamespace *ns, const text *key, ValueKind wanted,
+							 Datum *value);
+extern bool covet_table_touch(CacheNamespace *ns, const text *key, TimestampTz now,
+							  TimestampTz expires_at);
+extern int	covet_table_delete(CacheNamespace *ns, text **keys, int count);
 
 /* ------------------------------------------------------------------------
  * in store_cache_read.c: rows of the cache, for those that write and sweep
