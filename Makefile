@@ -51,6 +51,15 @@ OBJS = \
 	src/codec/frame.o \
 	src/codec/value.o \
 	src/codec/integer.o \
+	src/hot/hot_memory.o \
+	src/hot/hot_home.o \
+	src/hot/hot_stamp.o \
+	src/hot/hot_entry.o \
+	src/hot/hot_evict.o \
+	src/hot/hot_table.o \
+	src/hot/hot_walk.o \
+	src/hot/hot_pending.o \
+	src/hot/hot_publish.o \
 	src/store/store_table.o \
 	src/store/store_plan.o \
 	src/store/store_lock.o \
@@ -70,6 +79,7 @@ OBJS = \
 	src/worker/tick.o \
 	src/worker/launcher.o \
 	src/worker/worker_stat.o \
+	src/stat.o \
 	src/cache.o \
 	src/session.o \
 	src/token.o \

@@ -896,6 +896,31 @@ COMMENT ON VIEW covet.stat_workers IS
 	'The databases that the workers sweep: state, times and interval of ticks, rows removed, failures and the SQLSTATE of the last tick when it failed.';
 GRANT SELECT ON covet.stat_workers TO pg_monitor;
 
+CREATE FUNCTION covet._stat_hot(
+	OUT size bigint, OUT used bigint, OUT entries bigint, OUT absent bigint,
+	OUT prepared bigint, OUT unlinked bigint, OUT hits bigint, OUT misses bigint,
+	OUT promotions bigint, OUT refused bigint, OUT evictions bigint, OUT "full" bigint)
+AS 'MODULE_PATHNAME', 'covet__stat_hot'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet._stat_hot() IS 'Private: what covet.stat_hot shows.';
+REVOKE EXECUTE ON FUNCTION covet._stat_hot() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION covet._stat_hot() TO pg_monitor;
+
+CREATE VIEW covet.stat_hot AS
+	SELECT h.size, h.used, h.entries, h.absent, h.prepared, h.unlinked, h.hits,
+		h.misses, h.promotions, h.refused, h.evictions, h."full"
+	FROM covet._stat_hot() h;
+COMMENT ON VIEW covet.stat_hot IS
+	'The hot tier of the server: bytes it has and uses, entries (of them "not there"), blocks prepared or still read, reads that hit or missed, copies promoted or refused, evictions, and requests for which there was no room.';
+GRANT SELECT ON covet.stat_hot TO pg_monitor;
+
+CREATE FUNCTION covet._hot_check() RETURNS text
+AS 'MODULE_PATHNAME', 'covet__hot_check'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet._hot_check() IS
+	'Private: looks at every block and list of the hot tier; NULL when all is sound, else what is wrong.';
+REVOKE EXECUTE ON FUNCTION covet._hot_check() FROM PUBLIC;
+
 -- Which part of grant_usage each function belongs to.
 CREATE VIEW covet._part_function AS
 	SELECT p.oid AS function, a.part

@@ -13,6 +13,7 @@
 #include "base/registry.h"
 #include "base/shmem.h"
 #include "base/version.h"
+#include "hot/hot.h"
 #include "store/store.h"
 #include "worker/worker.h"
 
@@ -35,6 +36,8 @@ _PG_init(void)
 	covet_shmem_install();
 	covet_version_init();
 	covet_registry_init();
+	covet_hot_init();
+	covet_pending_init();
 	covet_store_init();
 	covet_worker_init();
 }

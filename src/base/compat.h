@@ -57,6 +57,13 @@
 	((void) (cache), (uint32) PG_WAIT_EXTENSION)
 #endif
 
+/* 17 took the number of a backend's PGPROC out of it */
+#if PG_VERSION_NUM >= 170000
+#define covet_proc_number() ((uint32) MyProcNumber)
+#else
+#define covet_proc_number() ((uint32) MyProc->pgprocno)
+#endif
+
 /* 16 lets JSON actions return an error code; 15 raises or returns nothing */
 #if PG_VERSION_NUM >= 160000
 typedef JsonParseErrorType CovetJsonActionResult;

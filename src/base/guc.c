@@ -27,6 +27,8 @@ int			covet_sweep_max_interval = 300000;
 int			covet_max_databases = 64;
 int			covet_hot_size = 64 * 1024;
 int			covet_hot_max_value = 512;
+int			covet_debug_commit_ms = 0;
+int			covet_debug_promote_ms = 0;
 
 static char *mongo_allowed_hosts = NULL;
 
@@ -64,6 +66,31 @@ check_default_storage(int *newval, void **extra, GucSource source)
 		return false;
 	}
 	return true;
+}
+
+/*
+ * Those that tests make a race wide with.
+ */
+static void
+define_debug_delays(void)
+{
+	DefineCustomIntVariable("covet.debug_commit_delay",
+							"Sleeps before a commit takes effect in memory.",
+							NULL,
+							&covet_debug_commit_ms,
+							0, 0, 60000,
+							PGC_SUSET,
+							GUC_UNIT_MS | GUC_NOT_IN_SAMPLE | GUC_NO_SHOW_ALL,
+							NULL, NULL, NULL);
+
+	DefineCustomIntVariable("covet.debug_promote_delay",
+							"Sleeps between the read of a row and its way into memory.",
+							NULL,
+							&covet_debug_promote_ms,
+							0, 0, 60000,
+							PGC_SUSET,
+							GUC_UNIT_MS | GUC_NOT_IN_SAMPLE | GUC_NO_SHOW_ALL,
+							NULL, NULL, NULL);
 }
 
 /*
@@ -213,5 +240,6 @@ covet_guc_init(bool preloading)
 								NULL, NULL, NULL);
 	}
 
+	define_debug_delays();
 	MarkGUCPrefixReserved("covet");
 }

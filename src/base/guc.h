@@ -33,6 +33,9 @@ extern PGDLLIMPORT int covet_session_tombstone; /* s */
 /* memory */
 extern PGDLLIMPORT int covet_hot_size;	/* kB */
 extern PGDLLIMPORT int covet_hot_max_value; /* kB */
+/* tests */
+extern PGDLLIMPORT int covet_debug_commit_ms;
+extern PGDLLIMPORT int covet_debug_promote_ms;
 
 /* workers */
 extern PGDLLIMPORT int covet_sweep_min_interval;	/* ms */

@@ -17,6 +17,7 @@
 #include "base/shmem.h"
 
 static ShmemRoom *rooms = NULL;
+static ShmemRoom **rooms_end = &rooms;
 static bool preloaded = false;
 static shmem_request_hook_type prev_shmem_request_hook = NULL;
 static shmem_startup_hook_type prev_shmem_startup_hook = NULL;
@@ -67,13 +68,14 @@ covet_shmem_install(void)
 }
 
 /*
- * Add a room's segment; "room" must live as long as the process.
+ * Add a room's segment; "room" must live as long as the process.  Segments are
+ * filled in the order of these calls, so a room may use one added earlier.
  */
 void
 covet_shmem_register(ShmemRoom *room)
 {
-	room->next = rooms;
-	rooms = room;
+	*rooms_end = room;
+	rooms_end = &room->next;
 }
 
 /*

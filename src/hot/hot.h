@@ -253,6 +253,7 @@ typedef struct HotWalk
 	uint32		partition;
 	uint32		bucket;			/* next one to copy from */
 	char	   *buffer;			/* palloc'd */
+	Size		size;
 	Size		used;
 	Size		next;
 } HotWalk;
@@ -283,13 +284,13 @@ extern void covet_hot_stat(HotStat *stat);
 extern const char *covet_hot_check(void);
 
 /* ------------------------------------------------------------------------
- * in hot_pending.c: what this transaction will publish
+ * in hot_pending.c and hot_publish.c: what this transaction will publish
  * ------------------------------------------------------------------------ */
 
 /* A write to a memory namespace that has not been published. */
 typedef struct PendingValue
 {
-	HotContent	content;		/* its pointers live until the transaction ends */
+	HotContent	content;		/* its pointers live as long as this */
 	int64		version;		/* a provisional one */
 } PendingValue;
 
@@ -321,5 +322,6 @@ extern bool covet_pending_may_promote(void);
 extern void covet_pending_walk(const HotHome *home,
 							   void (*receive) (const char *key, Size size, void *arg),
 							   void *arg);
+extern void covet_debug_promote_delay(void);
 
 #endif							/* COVET_HOT_H */

@@ -27,7 +27,7 @@
 /* What stands in the unit before a block's content. */
 typedef struct BlockHeader
 {
-	uint32		size_and_used;	/* units with the header * 2, + 1 when used */
+	uint32		size_and_flags; /* units with the header * 4, + flags below */
 	uint32		before;			/* units of the block before, with header */
 } BlockHeader;
 
@@ -39,6 +39,9 @@ typedef struct FreeLinks
 } FreeLinks;
 
 StaticAssertDecl(sizeof(BlockHeader) == HOT_UNIT, "a header is one unit");
+
+#define USED		1
+#define PIECE		2			/* of a used block: see covet_hot_mark_piece */
 
 #define BLOCK_MIN	2			/* units: header and the links of a free one */
 #define SENTINEL	2			/* units */
@@ -58,19 +61,19 @@ links(const HotArena *arena, HotLink block)
 static inline uint32
 size_of(const HotArena *arena, HotLink block)
 {
-	return header(arena, block)->size_and_used >> 1;
+	return header(arena, block)->size_and_flags >> 2;
 }
 
 static inline bool
 used(const HotArena *arena, HotLink block)
 {
-	return header(arena, block)->size_and_used & 1;
+	return (header(arena, block)->size_and_flags & USED) != 0;
 }
 
 static inline void
 set_block(HotArena *arena, HotLink block, uint32 size, bool is_used)
 {
-	header(arena, block)->size_and_used = size << 1 | is_used;
+	header(arena, block)->size_and_flags = size << 2 | (is_used ? USED : 0);
 	header(arena, block + size)->before = size;
 }
 
@@ -149,12 +152,12 @@ covet_hot_arena_init(HotArena *arena, void *base, Size bytes)
 
 	memset(arena, 0, sizeof(*arena));
 	arena->base = base;
-	arena->units = (uint32) Min(bytes / HOT_UNIT, PG_UINT32_MAX / 4);
+	arena->units = (uint32) Min(bytes / HOT_UNIT, PG_UINT32_MAX / 8);
 
 	header(arena, first)->before = 0;
 	set_block(arena, first, SENTINEL, true);
 	set_block(arena, first + SENTINEL, arena->units - 2 * SENTINEL - 1, false);
-	header(arena, arena->units - SENTINEL)->size_and_used = SENTINEL << 1 | 1;
+	header(arena, arena->units - SENTINEL)->size_and_flags = SENTINEL << 2 | USED;
 	insert_free(arena, first + SENTINEL);
 }
 
@@ -206,9 +209,9 @@ covet_hot_alloc(HotArena *arena, Size bytes)
 }
 
 /*
- * Give a block back.
+ * Give a block back; returns the free block that it is part of now.
  */
-void
+HotLink
 covet_hot_free(HotArena *arena, HotLink block)
 {
 	HotLink		next = after(arena, block);
@@ -229,6 +232,7 @@ covet_hot_free(HotArena *arena, HotLink block)
 	}
 	set_block(arena, block, size, false);
 	insert_free(arena, block);
+	return block;
 }
 
 /*
@@ -241,17 +245,30 @@ covet_hot_block_units(const HotArena *arena, HotLink block)
 }
 
 /*
- * How large the free block would be that freeing this one leaves, in units.
+ * Say that a used block is a piece of a larger value and not an entry, for
+ * those who meet it from a neighbouring block.
  */
-uint32
-covet_hot_free_around(const HotArena *arena, HotLink block)
+void
+covet_hot_mark_piece(HotArena *arena, HotLink block)
 {
-	HotLink		next = after(arena, block);
+	header(arena, block)->size_and_flags |= PIECE;
+}
+
+bool
+covet_hot_is_piece(const HotArena *arena, HotLink block)
+{
+	return (header(arena, block)->size_and_flags & PIECE) != 0;
+}
+
+/*
+ * The block before another; 0 for the first.
+ */
+HotLink
+covet_hot_block_before(const HotArena *arena, HotLink block)
+{
 	HotLink		prev = before(arena, block);
 
-	return size_of(arena, block) +
-		(used(arena, next) ? 0 : size_of(arena, next)) +
-		(used(arena, prev) ? 0 : size_of(arena, prev));
+	return prev < 1 + SENTINEL ? 0 : prev;
 }
 
 /*

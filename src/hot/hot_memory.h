@@ -31,9 +31,11 @@ typedef struct HotArena
 
 extern void covet_hot_arena_init(HotArena *arena, void *base, Size bytes);
 extern HotLink covet_hot_alloc(HotArena *arena, Size bytes);
-extern void covet_hot_free(HotArena *arena, HotLink block);
+extern HotLink covet_hot_free(HotArena *arena, HotLink block);
 extern uint32 covet_hot_block_units(const HotArena *arena, HotLink block);
-extern uint32 covet_hot_free_around(const HotArena *arena, HotLink block);
+extern void covet_hot_mark_piece(HotArena *arena, HotLink block);
+extern bool covet_hot_is_piece(const HotArena *arena, HotLink block);
+extern HotLink covet_hot_block_before(const HotArena *arena, HotLink block);
 extern HotLink covet_hot_block_next(const HotArena *arena, HotLink block);
 extern HotLink covet_hot_block_first(const HotArena *arena);
 extern bool covet_hot_block_used(const HotArena *arena, HotLink block);

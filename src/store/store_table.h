@@ -118,6 +118,11 @@ typedef struct StampReader
 	StoreTable	table;
 } StampReader;
 
+/* The generation table has its own stamps beside those of the hot tier. */
+#define covet_stamp_namespace_slot covet_generation_namespace_slot
+#define covet_stamp_tag_slot covet_generation_tag_slot
+#define covet_stamp_move covet_generation_move
+
 extern int	covet_stamp_namespace_slot(const text *namespace);
 extern int	covet_stamp_tag_slot(const text *namespace, const text *tag);
 extern int64 covet_stamp_read(StampReader *reader, int slot);

@@ -1,0 +1,151 @@
+/*
+ * hot_stamp.c
+ *		When namespaces and tags of the cache were last cleared.
+ *
+ * To clear a namespace or a tag moves its stamp, a 64-bit number that is never
+ * used twice, whatever the number of entries.  An entry or row carries the
+ * stamps that stood when it was written and is dead once one of them differs:
+ * equality, not order, decides.  So a value from before somebody's clear does
+ * not come back after it, whoever commits first.
+ *
+ * The slots are fixed in number and chosen by a hash that is the same at each
+ * start, because rows keep their stamps: nothing grows, and two names of one
+ * slot only clear each other.  Every slot begins with a number of its own, so
+ * a row that CREATE DATABASE has copied, whose namespace has another slot
+ * there, is dead rather than free of the clears it had lived through.  Slot 0
+ * is for what has no stamp: it is 0 and never moves.
+ *
+ * A clean shutdown saves the vector (hot_dump.c).  Where the file is missing
+ * clears have been forgotten, so rows of the unlogged cache that were written
+ * earlier count as absent: known_from is the version from which on no clear
+ * has been lost, in this boot or an earlier one, and the file carries it on.
+ *
+ * Locks: none, all are atomics; known_from is set before anybody is served.
+ */
+#include "postgres.h"
+
+#include "common/hashfn.h"
+#include "miscadmin.h"
+
+#include "base/shmem.h"
+#include "base/version.h"
+#include "hot/hot_shared.h"
+
+typedef struct StampShared
+{
+	int64		known_from;		/* a version */
+	pg_atomic_uint64 stamps[HOT_SLOTS];
+} StampShared;
+
+static StampShared *shared = NULL;
+
+static Size
+shared_size(void)
+{
+	return sizeof(StampShared);
+}
+
+static void
+init_shared(void *segment)
+{
+	StampShared *new = segment;
+
+	new->known_from = covet_first_version();
+	pg_atomic_init_u64(&new->stamps[0], 0);
+	for (uint32 slot = 1; slot < HOT_SLOTS; slot++)
+		pg_atomic_init_u64(&new->stamps[slot], (uint64) covet_next_version());
+}
+
+static ShmemRoom room = {
+	.name = "CovetHotStamp",
+	.size = shared_size,
+	.init = init_shared,
+	.segment = (void **) &shared,
+};
+
+/*
+ * Register the vector, after the room of versions; while preloading only.
+ */
+void
+covet_stamp_init(void)
+{
+	covet_shmem_register(&room);
+}
+
+/*
+ * The slot of a namespace of an installation.
+ */
+uint32
+covet_stamp_slot_of(Oid database, Oid schema, const char *name, Size size)
+{
+	uint64		hash = hash_bytes_extended((const unsigned char *) name, (int) size,
+										   (uint64) database << 32 | schema);
+
+	return 1 + (uint32) (hash % HOT_NAMESPACE_SLOTS);
+}
+
+/*
+ * The slot of a namespace in this database.
+ */
+uint32
+covet_stamp_namespace_slot(const char *name, Size size)
+{
+	return covet_stamp_slot_of(MyDatabaseId, covet_hot_schema(), name, size);
+}
+
+/*
+ * The slot of a tag within a namespace, which is given by its slot.
+ */
+uint32
+covet_stamp_tag_slot(uint32 namespace_slot, const char *tag, Size size)
+{
+	uint64		hash = hash_bytes_extended((const unsigned char *) tag, (int) size,
+										   namespace_slot);
+
+	return 1 + HOT_NAMESPACE_SLOTS + (uint32) (hash % HOT_TAG_SLOTS);
+}
+
+/*
+ * The stamp of a slot, as others see it.
+ */
+int64
+covet_stamp_get(uint32 slot)
+{
+	Assert(slot < HOT_SLOTS);
+	return (int64) pg_atomic_read_u64(&shared->stamps[slot]);
+}
+
+/*
+ * Move the stamp of a slot to "stamp", a new version, or where it is no longer
+ * what was expected to a fresher one: what was written with either is then
+ * from before somebody else's clear.
+ */
+void
+covet_stamp_move(uint32 slot, int64 expected, int64 stamp)
+{
+	uint64		seen = (uint64) expected;
+
+	Assert(slot > 0 && slot < HOT_SLOTS);
+	if (!pg_atomic_compare_exchange_u64(&shared->stamps[slot], &seen, (uint64) stamp))
+		pg_atomic_exchange_u64(&shared->stamps[slot], (uint64) covet_next_version());
+}
+
+/*
+ * Move all stamps: everything cached is dead.
+ */
+void
+covet_stamp_move_all(void)
+{
+	for (uint32 slot = 1; slot < HOT_SLOTS; slot++)
+		pg_atomic_exchange_u64(&shared->stamps[slot], (uint64) covet_next_version());
+}
+
+/*
+ * Has no clear been lost since that version was given out?  A row of the
+ * unlogged cache for which one may have been counts as absent.
+ */
+bool
+covet_hot_rows_known(int64 version)
+{
+	return version >= shared->known_from;
+}
