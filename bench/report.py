@@ -133,8 +133,6 @@ def pairs(rows, figures, smoke):
 
 
 def number(x):
-    if math.isinf(x):
-        return "∞"
     return "%.2f" % x if x < 10 else "%.1f" % x if x < 100 else "{:,.0f}".format(x)
 
 
@@ -143,8 +141,8 @@ def table(found, rounds, smoke):
              "|---|---:|---|---:|---:|---|"]
     last = None
     for row, peer, ours, theirs, ratio, least, greatest, relation, aim, own in found:
-        times = "%s x" % number(ratio)
-        if rounds > 1:
+        times = "∞" if math.isinf(ratio) else "%s x" % number(ratio)
+        if rounds > 1 and not math.isinf(greatest):
             times += " (%s to %s)" % (number(least), number(greatest))
         aims = [own] if own else []
         if aim is not None:
@@ -180,7 +178,7 @@ def plot(part, found, smoke, path):
         "set logscale x",
         "set xrange [%g:%g]" % (low, high),
         "set yrange [%g:-1]" % (y + 1),
-        "set lmargin 36",
+        "set lmargin 42",
         "set rmargin 4",
         "set grid xtics back lt 1 lc rgb '#e0e0e0'",
         "set key above horizontal",
