@@ -512,12 +512,13 @@ covet_pending_settings_changed(void)
 
 /*
  * May what this transaction reads from a table be put into memory for others?
- * Not once it may have written rows itself, which others must not see.
+ * Not once it may have written rows itself, which others must not see, or has
+ * cleared something, which to others is still there.
  */
 bool
 covet_pending_may_promote(void)
 {
-	return !TransactionIdIsValid(GetTopTransactionIdIfAny()) &&
+	return !covet_pending_any && !TransactionIdIsValid(GetTopTransactionIdIfAny()) &&
 		!IsInParallelMode() && !RecoveryInProgress();
 }
 

@@ -182,7 +182,7 @@ bucket_of(HotPartition *partition, uint64 hash)
 	return &partition->buckets[(uint32) hash & partition->bucket_mask];
 }
 
-static uint16 *
+static uint32 *
 fence_of(HotPartition *partition, uint64 hash)
 {
 	return &partition->fences[(uint32) hash & partition->bucket_mask & (HOT_FENCES - 1)];

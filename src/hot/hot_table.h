@@ -117,7 +117,7 @@ typedef struct HotPartition
 	HotList		absent;			/* of HOT_IS_ABSENT */
 	uint32		absent_units;
 	HotLink		unlinked;		/* chain of HOT_UNLINKED, by next */
-	uint16		fences[HOT_FENCES];
+	uint32		fences[HOT_FENCES];
 	int64		nentries;
 	int64		nabsent;
 	int64		nprepared;
