@@ -13,9 +13,9 @@ DECLARE
 	-- Twice what would fit if an entry took no more than its value.
 	sets bigint := 2 * (SELECT size FROM covet.stat_hot) / length(value);
 BEGIN
-	FOR first IN 0 .. sets BY 1000 LOOP
+	FOR batch IN 0 .. sets BY 1000 LOOP
 		PERFORM covet.cache_set_many(array_agg((3 * base + i)::text), array_agg(value), '1 day', 'memory')
-			FROM generate_series(first, first + 999) AS i;
+			FROM generate_series(batch, batch + 999) AS i;
 		COMMIT;
 	END LOOP;
 END $$;
