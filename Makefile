@@ -40,6 +40,7 @@ MODULE_big = covet
 OBJS = \
 	src/base/args.o \
 	src/base/clock.o \
+	src/base/digest.o \
 	src/base/guc.o \
 	src/base/json_merge.o \
 	src/base/registry.o \
@@ -60,11 +61,13 @@ OBJS = \
 	src/hot/hot_walk.o \
 	src/hot/hot_pending.o \
 	src/hot/hot_publish.o \
+	src/hot/hot_rate.o \
+	src/hot/hot_limit.o \
+	src/hot/hot_dump.o \
 	src/store/store_table.o \
 	src/store/store_plan.o \
 	src/store/store_lock.o \
 	src/store/store_namespace.o \
-	src/store/store_stamp.o \
 	src/store/store_cache_read.o \
 	src/store/store_cache_write.o \
 	src/store/store_cache.o \
@@ -75,12 +78,17 @@ OBJS = \
 	src/store/store_token.o \
 	src/store/store_sweep.o \
 	src/store/store_quota.o \
+	src/store/store_touch.o \
+	src/store/store_trigger.o \
+	src/store/store_warm.o \
 	src/worker/sweep.o \
+	src/worker/warm.o \
 	src/worker/tick.o \
 	src/worker/launcher.o \
 	src/worker/worker_stat.o \
 	src/stat.o \
 	src/cache.o \
+	src/lock.o \
 	src/session.o \
 	src/token.o \
 	src/covet.o

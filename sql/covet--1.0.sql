@@ -49,12 +49,12 @@ CREATE UNLOGGED TABLE covet._cache (
 	expires_at timestamptz NOT NULL,	-- infinity: no deadline
 	seen_at timestamptz NOT NULL,		-- counts when idle is not 0
 	idle bigint NOT NULL,				-- microseconds; 0: ends at expires_at only
-	stamp bigint NOT NULL,				-- the namespace's stamp when written
+	stamp bigint NOT NULL,				-- of the namespace, when written
 	namespace text COLLATE "C" NOT NULL,
 	key text COLLATE "C" NOT NULL,
 	value bytea NOT NULL,				-- a frame
 	tags text[] COLLATE "C",
-	tag_stamps bigint[],				-- the tags' stamps when written
+	tag_stamps bigint[],				-- of the tags, when written
 	PRIMARY KEY (namespace, key)
 ) WITH (fillfactor = 80, vacuum_truncate = off,
 		autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000,
@@ -64,15 +64,6 @@ CREATE UNLOGGED TABLE covet._cache (
 		toast.autovacuum_vacuum_cost_delay = 0, toast.vacuum_truncate = off);
 ALTER TABLE covet._cache ALTER COLUMN value SET STORAGE EXTERNAL;
 COMMENT ON TABLE covet._cache IS 'Private: cache entries of namespaces with storage "table".';
-
--- Slots 0 to 4095 are namespaces, 4096 to 69631 tags, by hash: the table cannot
--- grow, and a collision only clears a bystander.
-CREATE UNLOGGED TABLE covet._cache_stamp (
-	slot integer PRIMARY KEY,
-	stamp bigint NOT NULL
-) WITH (fillfactor = 50, vacuum_truncate = off,
-		autovacuum_vacuum_scale_factor = 0.1, autovacuum_vacuum_cost_delay = 0);
-COMMENT ON TABLE covet._cache_stamp IS 'Private: when namespaces and tags were last cleared.';
 
 CREATE TYPE covet.cache_entry AS (
 	key text,
@@ -410,29 +401,85 @@ COMMENT ON VIEW covet.cache_namespaces IS
 GRANT SELECT ON covet.cache_namespaces TO pg_monitor;
 
 -- ==========================================================================
+-- Locks and limits
+-- ==========================================================================
+
+CREATE FUNCTION covet.lock_acquire(name text, ttl interval DEFAULT '30 s')
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'covet_lock_acquire'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.lock_acquire(text, interval) IS
+	'Takes a lock for a time; the result is its fencing number, or NULL when somebody holds it. Acts at once and never waits.';
+REVOKE EXECUTE ON FUNCTION covet.lock_acquire(text, interval) FROM PUBLIC;
+
+CREATE FUNCTION covet.lock_extend(name text, fence bigint, ttl interval DEFAULT '30 s')
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'covet_lock_extend'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.lock_extend(text, bigint, interval) IS
+	'Lets a lock end ttl from now; false when it is not held under that fencing number any more.';
+REVOKE EXECUTE ON FUNCTION covet.lock_extend(text, bigint, interval) FROM PUBLIC;
+
+CREATE FUNCTION covet.lock_release(name text, fence bigint)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'covet_lock_release'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.lock_release(text, bigint) IS
+	'Ends a lock; false when it is not held under that fencing number any more.';
+REVOKE EXECUTE ON FUNCTION covet.lock_release(text, bigint) FROM PUBLIC;
+
+CREATE FUNCTION covet.lock_info(name text, OUT fence bigint, OUT expires_at timestamptz)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'covet_lock_info'
+LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 1;
+COMMENT ON FUNCTION covet.lock_info(text) IS
+	'Fencing number and deadline of a lock; no row when it is free.';
+REVOKE EXECUTE ON FUNCTION covet.lock_info(text) FROM PUBLIC;
+
+CREATE FUNCTION covet.rate_limit(
+	key text, max_hits integer, period interval, cost integer DEFAULT 1,
+	OUT allowed boolean, OUT remaining integer,
+	OUT retry_after interval, OUT reset_after interval)
+RETURNS record
+AS 'MODULE_PATHNAME', 'covet_rate_limit'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.rate_limit(text, integer, interval, integer) IS
+	'Counts a hit if no window of that period then has more than max_hits. Acts at once and never waits.';
+REVOKE EXECUTE ON FUNCTION covet.rate_limit(text, integer, interval, integer) FROM PUBLIC;
+
+CREATE FUNCTION covet._rate_limit_at(
+	key text, max_hits integer, period interval, cost integer, now timestamptz,
+	OUT allowed boolean, OUT remaining integer,
+	OUT retry_after interval, OUT reset_after interval)
+RETURNS record
+AS 'MODULE_PATHNAME', 'covet__rate_limit_at'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet._rate_limit_at(text, integer, interval, integer, timestamptz) IS
+	'Private: rate_limit with a given clock, for tests.';
+REVOKE EXECUTE ON FUNCTION covet._rate_limit_at(text, integer, interval, integer, timestamptz) FROM PUBLIC;
+
+-- ==========================================================================
 -- Sessions
 -- ==========================================================================
 
 -- Two tables of one shape: covet._setting says which is in use.  Nothing that a
--- touch or an update changes is indexed.
+-- touch or an update changes is indexed.  Columns of a fixed width come first.
 CREATE UNLOGGED TABLE covet._session (
 	version bigint NOT NULL,
 	created_at timestamptz NOT NULL,
 	seen_at timestamptz NOT NULL,
 	hard_end timestamptz NOT NULL,		-- end of the lifetime, or of what was saved
 	idle bigint NOT NULL,				-- microseconds
-	previous_until timestamptz,			-- end of the grace of previous_hash, or of an alias
+	alias_until timestamptz,			-- of a tombstone: until then its token still names
+	alias_of uuid,						-- the session with this session_id
 	ended_until timestamptz,			-- a tombstone until then; NULL: a session
 	session_id uuid NOT NULL UNIQUE,
 	saved boolean NOT NULL,				-- ends at hard_end whenever it was seen
 	token_hash bytea PRIMARY KEY,		-- SHA-256 of the token
-	previous_hash bytea,				-- that of the token before the rotation
 	user_id text COLLATE "C",
 	ip inet,
 	data bytea,							-- a frame; NULL in tombstones
-	user_agent text,
-	alias_of uuid						-- of a tombstone: session_id that its token still
-										-- names until previous_until
+	user_agent text
 ) WITH (fillfactor = 70, vacuum_truncate = off,
 		autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000,
 		autovacuum_vacuum_insert_scale_factor = 0.2,
@@ -440,7 +487,6 @@ CREATE UNLOGGED TABLE covet._session (
 		toast.autovacuum_vacuum_scale_factor = 0.02,
 		toast.autovacuum_vacuum_cost_delay = 0, toast.vacuum_truncate = off);
 ALTER TABLE covet._session ALTER COLUMN data SET STORAGE EXTERNAL;
-CREATE INDEX _session_previous_hash_idx ON covet._session (previous_hash);
 CREATE INDEX _session_user_id_idx ON covet._session (user_id);
 COMMENT ON TABLE covet._session IS 'Private: sessions and their tombstones, when unlogged.';
 
@@ -450,18 +496,16 @@ CREATE TABLE covet._session_logged (
 	seen_at timestamptz NOT NULL,
 	hard_end timestamptz NOT NULL,		-- end of the lifetime, or of what was saved
 	idle bigint NOT NULL,				-- microseconds
-	previous_until timestamptz,			-- end of the grace of previous_hash, or of an alias
+	alias_until timestamptz,			-- of a tombstone: until then its token still names
+	alias_of uuid,						-- the session with this session_id
 	ended_until timestamptz,			-- a tombstone until then; NULL: a session
 	session_id uuid NOT NULL UNIQUE,
 	saved boolean NOT NULL,				-- ends at hard_end whenever it was seen
 	token_hash bytea PRIMARY KEY,		-- SHA-256 of the token
-	previous_hash bytea,				-- that of the token before the rotation
 	user_id text COLLATE "C",
 	ip inet,
 	data bytea,							-- a frame; NULL in tombstones
-	user_agent text,
-	alias_of uuid						-- of a tombstone: session_id that its token still
-										-- names until previous_until
+	user_agent text
 ) WITH (fillfactor = 70, vacuum_truncate = off,
 		autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000,
 		autovacuum_vacuum_insert_scale_factor = 0.2,
@@ -469,7 +513,6 @@ CREATE TABLE covet._session_logged (
 		toast.autovacuum_vacuum_scale_factor = 0.02,
 		toast.autovacuum_vacuum_cost_delay = 0, toast.vacuum_truncate = off);
 ALTER TABLE covet._session_logged ALTER COLUMN data SET STORAGE EXTERNAL;
-CREATE INDEX _session_logged_previous_hash_idx ON covet._session_logged (previous_hash);
 CREATE INDEX _session_logged_user_id_idx ON covet._session_logged (user_id);
 COMMENT ON TABLE covet._session_logged IS 'Private: sessions and their tombstones, when logged.';
 SELECT pg_catalog.pg_extension_config_dump('covet._session_logged', '');
@@ -734,6 +777,46 @@ COMMENT ON FUNCTION covet.token_is_revoked_many(text[], text) IS
 REVOKE EXECUTE ON FUNCTION covet.token_is_revoked_many(text[], text) FROM PUBLIC;
 
 -- ==========================================================================
+-- Direct SQL on the private tables
+-- ==========================================================================
+
+-- Whoever writes to the private tables himself (their owner, a restore, logical
+-- replication) gets what covet's own functions do: the copies in the hot tier
+-- go when he commits.
+CREATE FUNCTION covet._own_write() RETURNS boolean
+AS 'MODULE_PATHNAME', 'covet__own_write'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet._own_write() IS 'Private: is a function of covet writing this row?';
+REVOKE EXECUTE ON FUNCTION covet._own_write() FROM PUBLIC;
+
+CREATE FUNCTION covet._note_row() RETURNS trigger
+AS 'MODULE_PATHNAME', 'covet__note_row'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet._note_row() IS 'Private: drops the hot copies of a row that was written directly.';
+REVOKE EXECUTE ON FUNCTION covet._note_row() FROM PUBLIC;
+
+CREATE FUNCTION covet._note_truncate() RETURNS trigger
+AS 'MODULE_PATHNAME', 'covet__note_truncate'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet._note_truncate() IS 'Private: ends the hot copies of a table that was emptied.';
+REVOKE EXECUTE ON FUNCTION covet._note_truncate() FROM PUBLIC;
+
+DO $$
+DECLARE
+	t text;
+BEGIN
+	FOREACH t IN ARRAY ARRAY['_cache', '_cache_namespace', '_session', '_session_logged', '_token', '_token_subject'] LOOP
+		EXECUTE format('CREATE TRIGGER covet_note_row AFTER INSERT OR UPDATE OR DELETE ON covet.%I'
+			' FOR EACH ROW WHEN (NOT covet._own_write()) EXECUTE FUNCTION covet._note_row()', t);
+		EXECUTE format('CREATE TRIGGER covet_note_truncate AFTER TRUNCATE ON covet.%I'
+			' FOR EACH STATEMENT EXECUTE FUNCTION covet._note_truncate()', t);
+		EXECUTE format('ALTER TABLE covet.%I ENABLE ALWAYS TRIGGER covet_note_row', t);
+		EXECUTE format('ALTER TABLE covet.%I ENABLE ALWAYS TRIGGER covet_note_truncate', t);
+	END LOOP;
+END
+$$;
+
+-- ==========================================================================
 -- MongoDB types
 -- ==========================================================================
 
@@ -876,6 +959,14 @@ COMMENT ON FUNCTION covet.sweep(timestamptz) IS
 	'Removes everything that is dead at a time (now when NULL) and returns how many rows and entries that was.';
 REVOKE EXECUTE ON FUNCTION covet.sweep(timestamptz) FROM PUBLIC;
 
+CREATE FUNCTION covet.warm(max_entries bigint DEFAULT NULL)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'covet_warm'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.warm(bigint) IS
+	'Loads copies of rows into memory, those used last first, until it is full, and returns how many it loaded.';
+REVOKE EXECUTE ON FUNCTION covet.warm(bigint) FROM PUBLIC;
+
 CREATE FUNCTION covet._stat_workers(
 	OUT database_oid oid, OUT state text, OUT last_tick timestamptz,
 	OUT next_tick timestamptz, OUT tick_interval interval, OUT ticks bigint,
@@ -927,8 +1018,8 @@ CREATE VIEW covet._part_function AS
 	FROM pg_catalog.pg_proc p
 		JOIN pg_catalog.pg_namespace s ON s.oid OPERATOR(pg_catalog.=) p.pronamespace,
 		LATERAL (SELECT CASE
-			WHEN p.proname OPERATOR(pg_catalog.=) ANY (ARRAY['cache_namespace_set', 'cache_namespace_drop', 'session_durability']::name[]) THEN 'admin'
-			WHEN p.proname OPERATOR(pg_catalog.~) '^cache_' THEN 'cache'
+			WHEN p.proname OPERATOR(pg_catalog.=) ANY (ARRAY['cache_namespace_set', 'cache_namespace_drop', 'session_durability', 'warm']::name[]) THEN 'admin'
+			WHEN p.proname OPERATOR(pg_catalog.~) '^(cache|lock)_|^rate_limit$' THEN 'cache'
 			WHEN p.proname OPERATOR(pg_catalog.~) '^session_' THEN 'session'
 			WHEN p.proname OPERATOR(pg_catalog.~) '^token_' THEN 'token'
 			WHEN p.proname OPERATOR(pg_catalog.=) ANY (ARRAY['mongo_find', 'mongo_find_json', '_mongo_find', '_mongo_find_json', 'mongo_ping']::name[]) THEN 'mongo_read'

@@ -385,7 +385,7 @@ covet_cache_entries(PG_FUNCTION_ARGS)
 	for (int i = 1; i < count; i++)
 		if (compare_text_pointers(&keys[i], &keys[distinct - 1]) != 0)
 			keys[distinct++] = keys[i];
-	covet_cache_read(&ns, keys, distinct, CACHE_VALUES, receive_entry, &rows);
+	covet_cache_read(&ns, keys, distinct, CACHE_VALUES | CACHE_WITH_TAGS, receive_entry, &rows);
 	return (Datum) 0;
 }
 
@@ -410,7 +410,7 @@ covet_cache_scan(PG_FUNCTION_ARGS)
 	if (exists)
 		covet_cache_scan_range(&ns, prefix == NULL ? cstring_to_text("") : prefix,
 							   COVET_ARG_TEXT(1), max_entries,
-							   rows.with_values ? CACHE_VALUES : 0, receive_entry, &rows);
+							   CACHE_WITH_TAGS | (rows.with_values ? CACHE_VALUES : 0), receive_entry, &rows);
 	return (Datum) 0;
 }
 

@@ -14,7 +14,7 @@
 #include "base/shmem.h"
 #include "base/version.h"
 #include "hot/hot.h"
-#include "store/store.h"
+#include "hot/hot_limit.h"
 #include "worker/worker.h"
 
 COVET_MODULE_MAGIC("covet");
@@ -38,7 +38,7 @@ _PG_init(void)
 	covet_registry_init();
 	covet_hot_init();
 	covet_pending_init();
-	covet_store_init();
+	covet_limit_init();
 	covet_worker_init();
 }
 

@@ -9,6 +9,7 @@
 /* Limits of API.md, in bytes. */
 #define COVET_KEY_MAX		1024
 #define COVET_NAMESPACE_MAX	63
+#define COVET_LOCK_MAX		63
 #define COVET_TOKEN_MAX		512
 #define COVET_USER_MAX		512
 #define COVET_JTI_MAX		512

@@ -25,6 +25,7 @@ int			covet_session_tombstone = 600;
 int			covet_sweep_min_interval = 1000;
 int			covet_sweep_max_interval = 300000;
 int			covet_max_databases = 64;
+bool		covet_warm_on_start = true;
 int			covet_hot_size = 64 * 1024;
 int			covet_hot_max_value = 512;
 int			covet_debug_commit_ms = 0;
@@ -210,6 +211,15 @@ covet_guc_init(bool preloading)
 							GUC_UNIT_KB,
 							NULL, NULL, NULL);
 
+	DefineCustomBoolVariable("covet.warm_on_start",
+							 "Loads copies of rows into memory after a start of the server.",
+							 NULL,
+							 &covet_warm_on_start,
+							 true,
+							 PGC_SIGHUP,
+							 0,
+							 NULL, NULL, NULL);
+
 	DefineCustomStringVariable("covet.mongo_allowed_hosts",
 							   "Lists the hosts and addresses that MongoDB connections may go to.",
 							   "A comma-separated list of host names, addresses and networks; * allows all but link-local addresses.",
@@ -231,8 +241,8 @@ covet_guc_init(bool preloading)
 								NULL, NULL, NULL);
 
 		DefineCustomIntVariable("covet.hot_size",
-								"Sets the size of the shared memory for hot entries, locks and limits.",
-								NULL,
+								"Sets the size of the shared memory of the hot tier.",
+								"Locks and rate limits take a sixteenth of it on top.",
 								&covet_hot_size,
 								64 * 1024, 4 * 1024, MAX_KILOBYTES,
 								PGC_POSTMASTER,

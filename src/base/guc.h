@@ -41,6 +41,7 @@ extern PGDLLIMPORT int covet_debug_promote_ms;
 extern PGDLLIMPORT int covet_sweep_min_interval;	/* ms */
 extern PGDLLIMPORT int covet_sweep_max_interval;	/* ms */
 extern PGDLLIMPORT int covet_max_databases;
+extern PGDLLIMPORT bool covet_warm_on_start;
 
 extern int	covet_storage_by_name(const char *name);
 extern void covet_guc_init(bool preloading);

@@ -29,17 +29,35 @@ typedef enum TickOutcome
 	TICK_ERROR
 } TickOutcome;
 
+/* How far a walk through memory that saves touches has come. */
+typedef struct TouchPlace
+{
+	uint32		partition;
+	uint32		bucket;
+	int64		shortest_idle;	/* of what it met, microseconds; 0: none */
+} TouchPlace;
+
 /*
  * How far the sweep of a database has come.  A round visits the tables one
- * after the other and ends with the quotas; it goes on from tick to tick.
+ * after the other and ends with the quotas and memory; it goes on from tick to
+ * tick.
  */
 typedef struct SweepRound
 {
-	int			step;			/* index of the table, or of the quotas */
+	int			step;			/* index of the table, or what comes after */
 	BlockNumber block;			/* next block of that table */
 	int64		scanned;		/* rows seen so far */
 	int64		removed;		/* and removed */
 } SweepRound;
+
+/* How far the loading of copies into memory has come; starts zeroed. */
+typedef struct WarmPlace
+{
+	int			source;			/* number of the source of rows */
+	bool		begun;			/* the two below count */
+	TimestampTz seen_at;		/* of the last row looked at */
+	int64		version;
+} WarmPlace;
 
 /* One database.  All fields are guarded by the lock of the registry. */
 typedef struct DatabaseEntry
@@ -55,8 +73,15 @@ typedef struct DatabaseEntry
 	int64		failures;		/* ticks that ended with an error */
 	int			sqlstate;		/* of the last tick's error; 0 none */
 	TickOutcome outcome;		/* of the tick under way, or of the last */
-	bool		round_done;		/* it came to the end of a round */
+	TimestampTz next_sweep;		/* when a round that is done is begun again */
+	bool		swept;			/* that tick went on with a round */
+	bool		round_done;		/* and came to its end */
 	SweepRound	round;
+	TimestampTz next_touches;	/* when the next walk is due; 0 with a sweep */
+	bool		skip_touches;	/* the last walk raised an error */
+	TouchPlace	touches;
+	bool		warmed;			/* copies were loaded since the start */
+	WarmPlace	warm;
 } DatabaseEntry;
 
 extern void covet_registry_init(void);

@@ -37,7 +37,7 @@ typedef enum HotStore
 typedef uint32 HotLink;
 
 /* ------------------------------------------------------------------------
- * in hot_home.c: spaces, homes, keys
+ * in hot_home.c: spaces, epochs, homes, keys
  * ------------------------------------------------------------------------ */
 
 #define HOT_SPACES		1024	/* installations in the life of a server */
@@ -71,13 +71,17 @@ typedef struct HotKey
 extern void covet_hot_init(void);
 extern bool covet_hot_available(void);
 extern uint16 covet_hot_space(void);
+extern uint32 covet_hot_epoch(uint16 space, HotStore store);
+extern void covet_hot_epoch_move(uint16 space, HotStore store);
+extern uint64 covet_hot_settings_epoch(uint16 space);
+extern void covet_hot_settings_move(uint16 space);
 extern HotHome *covet_hot_home(HotStore store, const char *name, Size name_size,
 							   bool create);
 extern HotHome *covet_hot_home_by_id(uint16 id);
 extern void covet_hot_key(HotKey *key, HotHome *home, const void *bytes, Size size);
 
 /* ------------------------------------------------------------------------
- * in hot_stamp.c: stamps, epochs
+ * in hot_stamp.c: stamps
  * ------------------------------------------------------------------------ */
 
 #define HOT_NAMESPACE_SLOTS	4096
@@ -88,10 +92,6 @@ extern uint32 covet_stamp_namespace_slot(const char *name, Size size);
 extern uint32 covet_stamp_tag_slot(uint32 namespace_slot, const char *tag, Size size);
 extern int64 covet_stamp_get(uint32 slot);
 extern void covet_stamp_move(uint32 slot, int64 expected, int64 stamp);
-extern uint32 covet_hot_epoch(uint16 space, HotStore store);
-extern void covet_hot_epoch_move(uint16 space, HotStore store);
-extern uint64 covet_hot_settings_epoch(uint16 space);
-extern void covet_hot_settings_move(uint16 space);
 extern bool covet_hot_rows_known(int64 version);
 
 /* ------------------------------------------------------------------------

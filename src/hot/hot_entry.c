@@ -194,7 +194,7 @@ covet_entry_fill(HotPartition *partition, HotLink link, const HotKey *key,
 		TagTail    *tail = &covet_entry_tags(entry)[i];
 
 		tail->slot = covet_stamp_tag_slot(key->home->slot, VARDATA_ANY(content->tags[i]), size);
-		tail->stamp = (uint32) content->tag_stamps[i];
+		tail->stamp = covet_hot_mix(content->tag_stamps[i], 0);
 		*(uint8 *) at = (uint8) size;
 		memcpy(at + 1, VARDATA_ANY(content->tags[i]), size);
 		at += 1 + size;
@@ -233,8 +233,8 @@ covet_entry_cleared(HotEntry *entry, bool view)
 		TagTail    *tags = covet_entry_tags(entry);
 
 		for (int i = 0; i < entry->ntags; i++)
-			if (tags[i].stamp != (uint32) (view ? covet_stamp_view(tags[i].slot)
-										   : covet_stamp_get(tags[i].slot)))
+			if (tags[i].stamp != covet_hot_mix(view ? covet_stamp_view(tags[i].slot)
+											   : covet_stamp_get(tags[i].slot), 0))
 				return true;
 	}
 	return false;

@@ -398,7 +398,7 @@ static inline bool
 is_home(const HotHome *home, uint16 space, HotStore store, const char *name, Size size)
 {
 	return home->space == space && home->store == store && home->name_size == size &&
-		memcmp(home->name, name, size) == 0;
+		(size == 0 || memcmp(home->name, name, size) == 0);
 }
 
 /*
@@ -443,7 +443,8 @@ add_home(uint64 hash, uint32 word, uint16 space, HotStore store,
 	home->space = space;
 	home->store = store;
 	home->name_size = (uint8) size;
-	memcpy(home->name, name, size);
+	if (size > 0)
+		memcpy(home->name, name, size);
 	home->slot = store == HOT_MEMORY || store == HOT_CACHE
 		? covet_stamp_slot_of(owner->database, owner->schema, name, size) : 0;
 	pg_write_barrier();

@@ -14,7 +14,10 @@
  * is only ever dropped here: to drop late does no harm, to install would bring
  * back what somebody else has deleted since.  The drop moves the change count
  * of the bucket also when there is no copy, and only then is the fence taken
- * away, so a reader that looked at the table before cannot promote.
+ * away, so a reader that looked at the table before cannot promote.  All this
+ * is done for the keys that are listed also where the epoch of their store
+ * moves: so many cover the buckets that a fence stands for, and a lease is not
+ * filled while a row of its key is on its way.
  *
  * An entry of a memory namespace takes effect, and gets its version, when it
  * is linked.  Where a stamp it was made under has moved since, by somebody
@@ -60,13 +63,6 @@ covet_debug_promote_delay(void)
 		delay(covet_debug_promote_ms);
 }
 
-/* Does the epoch of the target's store move, so that its keys need nothing? */
-static inline bool
-epoch_moves(const PendingTarget *target)
-{
-	return (state.epochs & (1U << target->key.home->store)) != 0;
-}
-
 /*
  * Do for an operation what can fail or wait: the fence of a row, the block of
  * an entry.  A set that is left without a block is a removal.
@@ -76,7 +72,7 @@ covet_publish_prepare(PendingOp *op)
 {
 	PendingTarget *target = op->target;
 
-	if (op->kind == OP_DROP && !target->fenced && !epoch_moves(target))
+	if (op->kind == OP_DROP && !target->fenced)
 	{
 		covet_hot_fence(&target->key);
 		target->fenced = true;
@@ -160,8 +156,7 @@ publish_key(PendingOp *op, TimestampTz now)
 			(void) covet_hot_remove(&target->key, 0, now);
 			break;
 		default:
-			if (!epoch_moves(target))
-				covet_hot_drop(&target->key);
+			covet_hot_drop(&target->key);
 			break;
 	}
 	if (target->fenced)

@@ -1,7 +1,7 @@
 /*
  * hot_shared.h
- *		Inside the hot tier: what hot_home.c and hot_stamp.c share with the
- *		other files here.
+ *		Inside the hot tier: what hot_home.c, hot_stamp.c and hot_dump.c share
+ *		with the other files here.
  */
 #ifndef COVET_HOT_SHARED_H
 #define COVET_HOT_SHARED_H
@@ -21,5 +21,10 @@ extern int	covet_hot_homes(void);
 extern void covet_stamp_init(void);
 extern uint32 covet_stamp_slot_of(Oid database, Oid schema, const char *name, Size size);
 extern void covet_stamp_move_all(void);
+extern int64 covet_stamp_known_from(void);
+extern void covet_stamp_restore(const int64 *stamps, int64 known_from);
+
+/* in hot_dump.c */
+extern void covet_hot_dump_init(void);
 
 #endif							/* COVET_HOT_SHARED_H */

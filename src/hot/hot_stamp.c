@@ -149,3 +149,26 @@ covet_hot_rows_known(int64 version)
 {
 	return version >= shared->known_from;
 }
+
+/*
+ * The version from which on no clear has been lost.
+ */
+int64
+covet_stamp_known_from(void)
+{
+	return shared->known_from;
+}
+
+/*
+ * Take over HOT_SLOTS stamps and known_from of an earlier boot; before anybody
+ * is served.
+ */
+void
+covet_stamp_restore(const int64 *stamps, int64 known_from)
+{
+	for (uint32 slot = 1; slot < HOT_SLOTS; slot++)
+		pg_atomic_write_u64(&shared->stamps[slot], (uint64) stamps[slot]);
+
+	/* Versions begin lower when the file with the boot number was removed. */
+	shared->known_from = Min(known_from, covet_first_version());
+}

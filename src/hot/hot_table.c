@@ -42,7 +42,6 @@
 
 #define PARTITION_SIZE	(4 * 1024 * 1024)
 #define PARTITIONS_MIN	8
-#define PARTITIONS_MAX	256
 #define BYTES_PER_BUCKET	256
 
 /* A value is at most this part of a partition. */
@@ -66,7 +65,7 @@ count_partitions(void)
 {
 	uint32		count = PARTITIONS_MIN;
 
-	while (count < PARTITIONS_MAX &&
+	while (count < HOT_PARTITIONS_MAX &&
 		   (Size) covet_hot_size * 1024 / count > PARTITION_SIZE + PARTITION_SIZE / 2)
 		count *= 2;
 	return count;
@@ -150,6 +149,7 @@ void
 covet_hot_init(void)
 {
 	covet_hot_home_init();
+	covet_hot_dump_init();
 	room.locks = count_partitions();
 	covet_shmem_register(&room);
 }

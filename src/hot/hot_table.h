@@ -74,7 +74,7 @@ typedef struct StaleTail
 typedef struct TagTail
 {
 	uint32		slot;
-	uint32		stamp;			/* the lower half */
+	uint32		stamp;			/* see covet_hot_mix */
 } TagTail;
 
 /* A piece of a payload. */
@@ -97,6 +97,7 @@ typedef struct HotBucket
 	uint32		change;			/* moves whenever a row of it was written */
 } HotBucket;
 
+#define HOT_PARTITIONS_MAX	256
 #define HOT_FENCES		64		/* counters a partition has for its buckets */
 
 /* Entries in the order they came. */
@@ -180,7 +181,12 @@ piece_at(const HotPartition *partition, HotLink link)
 	return covet_hot_at(&partition->arena, link);
 }
 
-/* What an entry keeps of a namespace's stamp and its store's epoch. */
+/*
+ * What an entry keeps of a namespace's stamp and its store's epoch, or of a
+ * tag's stamp (epoch 0).  Both halves of a stamp count: stamps outlive a clean
+ * restart, and servers that do the same after each start use the same lower
+ * halves in each boot.
+ */
 static inline uint32
 covet_hot_mix(int64 stamp, uint32 epoch)
 {

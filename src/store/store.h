@@ -13,6 +13,7 @@
 #include "utils/uuid.h"
 
 #include "base/clock.h"
+#include "base/registry.h"
 #include "codec/codec.h"
 #include "covet.h"
 
@@ -20,7 +21,6 @@
  * in store_table.c
  * ------------------------------------------------------------------------ */
 
-extern void covet_store_init(void);
 extern void covet_store_require_writable(const char *what);
 extern bool covet_store_writable(void);
 
@@ -71,6 +71,7 @@ typedef void (*CacheReceiver) (const CacheEntry *entry, int index, void *arg);
 
 #define CACHE_SEEN		0x01	/* the read counts as seen */
 #define CACHE_VALUES	0x02	/* the receiver wants the values */
+#define CACHE_WITH_TAGS		0x04	/* the receiver wants the tags */
 
 /* What a write gives to its entries, beside key and value. */
 typedef struct CacheWrite
@@ -163,6 +164,13 @@ extern void covet_store_sweep(SweepTarget target, BlockNumber start,
 							  BlockNumber blocks, TimestampTz now,
 							  SweepResult *result);
 extern bool covet_store_evict(int64 *removed);
+
+/* ------------------------------------------------------------------------
+ * in store_touch.c and store_warm.c: between memory and the tables
+ * ------------------------------------------------------------------------ */
+
+extern bool covet_store_save_touches(TouchPlace *place, TimestampTz now);
+extern bool covet_store_warm(WarmPlace *place, int64 max_entries, int64 *loaded);
 
 /* ------------------------------------------------------------------------
  * sessions

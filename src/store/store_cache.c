@@ -7,7 +7,9 @@
  */
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "base/guc.h"
+#include "hot/hot.h"
 #include "store/store.h"
 #include "store/store_table.h"
 
@@ -49,8 +51,8 @@ covet_cache_require_writable(const CacheNamespace *ns, const char *what)
 }
 
 /*
- * Hand the live entries of some keys to "receive", in the order of the keys; a
- * NULL key has none.  Flags are CACHE_ ones.
+ * Hand the live entries of some keys to "receive"; a NULL key has none.  Those
+ * in memory come first, else the order is that of the keys.  Flags are CACHE_ ones.
  */
 void
 covet_cache_read(CacheNamespace *ns, text **keys, int count, int flags,
@@ -153,9 +155,7 @@ covet_cache_delete_entries(CacheNamespace *ns, text **keys, int count)
 void
 covet_cache_clear_namespace(const CacheNamespace *ns)
 {
-	int			slot = ns->slot;
-
-	covet_stamp_move(&slot, 1);
+	covet_pending_clear(ns->slot);
 }
 
 /*
@@ -164,11 +164,9 @@ covet_cache_clear_namespace(const CacheNamespace *ns)
 void
 covet_cache_invalidate(const CacheNamespace *ns, text **tags, int count)
 {
-	int		   *slots = palloc(sizeof(int) * Max(count, 1));
-
 	for (int i = 0; i < count; i++)
-		slots[i] = covet_stamp_tag_slot(ns->name, tags[i]);
-	covet_stamp_move(slots, count);
+		covet_pending_clear(covet_stamp_tag_slot(ns->slot, VARDATA_ANY(tags[i]),
+												 VARSIZE_ANY_EXHDR(tags[i])));
 }
 
 /*

@@ -8,7 +8,8 @@
  * there (add, replace, incr, take, touch, delete) find the row, lock its last
  * version and decide then; where there is none they insert with ON CONFLICT DO
  * NOTHING and begin again when somebody else was first.  All take the stamps
- * that stand when they are called.
+ * that stand when they are called, and note each key they write, so that its
+ * copy in the hot tier is dropped at commit.
  *
  * Plans run with the latest snapshot, so that in REPEATABLE READ a row which was
  * committed after the transaction began can be overwritten.  Only when a set or
@@ -25,8 +26,24 @@
 #include "base/compat.h"
 #include "base/version.h"
 #include "codec/value.h"
+#include "hot/hot.h"
 #include "store/store.h"
 #include "store/store_table.h"
+
+/*
+ * Note that the row of a key was written.  Where the registry of homes is full
+ * there are no copies.
+ */
+static void
+note_write(const CacheNamespace *ns, const text *key)
+{
+	HotKey		hot = {.home = covet_hot_home(HOT_CACHE, VARDATA_ANY(ns->name),
+											  VARSIZE_ANY_EXHDR(ns->name), true)};
+
+	if (hot.home != NULL)
+		covet_hot_key(&hot, hot.home, VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key));
+	covet_pending_drop(&hot);
+}
 
 /* Values of the columns a write sets, in the order of write_columns. */
 typedef struct RowValues
@@ -50,7 +67,6 @@ static void
 make_row(const CacheNamespace *ns, const CacheWrite *write, const bytea *frame,
 		 RowValues *row)
 {
-	StampReader stamps = {0};
 	Datum	   *tags = palloc(sizeof(Datum) * write->ntags);
 	Datum	   *tag_stamps = palloc(sizeof(Datum) * write->ntags);
 
@@ -59,16 +75,18 @@ make_row(const CacheNamespace *ns, const CacheWrite *write, const bytea *frame,
 	row->values[1] = TimestampTzGetDatum(write->expires_at);
 	row->values[2] = TimestampTzGetDatum(write->now);
 	row->values[3] = Int64GetDatum(write->idle);
-	row->values[4] = Int64GetDatum(covet_stamp_read(&stamps, covet_stamp_namespace_slot(ns->name)));
+	row->values[4] = Int64GetDatum(covet_stamp_view(ns->slot));
 	row->values[WRITE_VALUE] = PointerGetDatum(frame);
 	row->nulls[6] = row->nulls[7] = write->ntags == 0;
 	if (write->ntags > 0)
 	{
 		for (int i = 0; i < write->ntags; i++)
 		{
+			uint32		slot = covet_stamp_tag_slot(ns->slot, VARDATA_ANY(write->tags[i]),
+													VARSIZE_ANY_EXHDR(write->tags[i]));
+
 			tags[i] = PointerGetDatum(write->tags[i]);
-			tag_stamps[i] = Int64GetDatum(covet_stamp_read(&stamps,
-														   covet_stamp_tag_slot(ns->name, write->tags[i])));
+			tag_stamps[i] = Int64GetDatum(covet_stamp_view(slot));
 		}
 		row->values[6] = PointerGetDatum(construct_array(tags, write->ntags, TEXTOID,
 														 -1, false, TYPALIGN_INT));
@@ -76,12 +94,11 @@ make_row(const CacheNamespace *ns, const CacheWrite *write, const bytea *frame,
 														 sizeof(int64), FLOAT8PASSBYVAL,
 														 TYPALIGN_DOUBLE));
 	}
-	covet_stamp_close(&stamps);
 }
 
 /* Give the row in the slot, which is locked, the values of a write. */
 static void
-overwrite(StoreTable *table, RowValues *row)
+overwrite(const CacheNamespace *ns, const text *key, StoreTable *table, RowValues *row)
 {
 	bool		isnull;
 	int64		old = DatumGetInt64(covet_store_get(table, CACHE_VERSION, &isnull));
@@ -90,6 +107,15 @@ overwrite(StoreTable *table, RowValues *row)
 	row->values[WRITE_VERSION] =
 		Int64GetDatum(Max(DatumGetInt64(row->values[WRITE_VERSION]), old + 1));
 	covet_store_update(table, write_columns, row->values, row->nulls, lengthof(write_columns));
+	note_write(ns, key);
+}
+
+/* Delete the row in the slot, which is locked. */
+static void
+delete_row(const CacheNamespace *ns, const text *key, StoreTable *table)
+{
+	covet_store_delete(table);
+	note_write(ns, key);
 }
 
 typedef struct KeyedFrame
@@ -142,7 +168,6 @@ static int
 delete_sorted(const CacheNamespace *ns, const KeyedFrame *sorted, int count)
 {
 	StoreTable	table;
-	StampReader stamps = {0};
 	TimestampTz now = covet_now();
 	int			removed = 0;
 
@@ -157,8 +182,8 @@ delete_sorted(const CacheNamespace *ns, const KeyedFrame *sorted, int count)
 		{
 			if (covet_store_lock(&table, true) == STORE_LOCKED)
 			{
-				removed += covet_cache_row_live(&table, now, &stamps);
-				covet_store_delete(&table);
+				removed += covet_cache_row_live(&table, now);
+				delete_row(ns, sorted[i].key, &table);
 				break;
 			}
 
@@ -166,7 +191,6 @@ delete_sorted(const CacheNamespace *ns, const KeyedFrame *sorted, int count)
 			covet_store_search(&table, 0);
 		}
 	}
-	covet_stamp_close(&stamps);
 	covet_store_close(&table);
 	return removed;
 }
@@ -227,6 +251,8 @@ covet_table_set(CacheNamespace *ns, const CacheWrite *write,
 	values[9] = row.values[7];
 	nulls[8] = nulls[9] = row.nulls[6] ? 'n' : ' ';
 	covet_store_execute(&plan, TABLE_CACHE, values, nulls, NULL, NULL, NULL);
+	for (int i = 0; i < distinct; i++)
+		note_write(ns, sorted[i].key);
 	return distinct;
 }
 
@@ -253,7 +279,10 @@ insert_row(const CacheNamespace *ns, const text *key, const RowValues *row)
 		values[i + 2] = row->values[i];
 		nulls[i + 2] = row->nulls[i] ? 'n' : ' ';
 	}
-	return covet_store_execute(&plan, TABLE_CACHE, values, nulls, NULL, NULL, NULL) == 1;
+	if (covet_store_execute(&plan, TABLE_CACHE, values, nulls, NULL, NULL, NULL) == 0)
+		return false;
+	note_write(ns, key);
+	return true;
 }
 
 /*
@@ -277,16 +306,6 @@ find_and_lock(const CacheNamespace *ns, const text *key, StoreTable *table)
 	}
 }
 
-static bool
-is_live(StoreTable *table, TimestampTz now)
-{
-	StampReader stamps = {0};
-	bool		live = covet_cache_row_live(table, now, &stamps);
-
-	covet_stamp_close(&stamps);
-	return live;
-}
-
 /*
  * covet_cache_add_entry.  Locks the key.
  */
@@ -301,12 +320,12 @@ covet_table_add(CacheNamespace *ns, const CacheWrite *write,
 		StoreTable	table;
 		RowValues	row;
 		bool		found = find_and_lock(ns, key, &table);
-		bool		live = found && is_live(&table, write->now);
+		bool		live = found && covet_cache_row_live(&table, write->now);
 
 		if (!live && keep)
 			make_row(ns, write, frame, &row);
 		if (found && !live && keep)
-			overwrite(&table, &row);
+			overwrite(ns, key, &table, &row);
 		covet_store_close(&table);
 		if (live)
 			return false;
@@ -326,17 +345,17 @@ covet_table_replace(CacheNamespace *ns, const CacheWrite *write,
 	bool		isnull;
 	bool		stored;
 
-	stored = find_and_lock(ns, key, &table) && is_live(&table, write->now) &&
+	stored = find_and_lock(ns, key, &table) && covet_cache_row_live(&table, write->now) &&
 		(if_version == NULL ||
 		 *if_version == DatumGetInt64(covet_store_get(&table, CACHE_VERSION, &isnull)));
 	if (stored && write->expires_at <= write->now)
-		covet_store_delete(&table);
+		delete_row(ns, key, &table);
 	else if (stored)
 	{
 		RowValues	row;
 
 		make_row(ns, write, frame, &row);
-		overwrite(&table, &row);
+		overwrite(ns, key, &table, &row);
 	}
 	covet_store_close(&table);
 	return stored;
@@ -357,7 +376,7 @@ covet_table_incr(CacheNamespace *ns, const CacheWrite *write, const text *key,
 		RowValues	row;
 		bool		isnull;
 		bool		found = find_and_lock(ns, key, &table);
-		bool		live = found && is_live(&table, write->now);
+		bool		live = found && covet_cache_row_live(&table, write->now);
 
 		if (live)
 		{
@@ -372,13 +391,14 @@ covet_table_incr(CacheNamespace *ns, const CacheWrite *write, const text *key,
 										  DatumGetInt64(covet_store_get(&table, CACHE_VERSION, &isnull)) + 1));
 			values[1] = PointerGetDatum(covet_integer_encode(*result, covet_head_kind(parts.head)));
 			covet_store_update(&table, columns, values, NULL, 2);
+			note_write(ns, key);
 		}
 		else if (initial != NULL)
 		{
 			*result = covet_integer_add(*initial, by);
 			make_row(ns, write, covet_integer_encode(*result, VALUE_TEXT), &row);
 			if (found && keep)
-				overwrite(&table, &row);
+				overwrite(ns, key, &table, &row);
 		}
 		covet_store_close(&table);
 		if (live)
@@ -398,13 +418,13 @@ covet_table_take(CacheNamespace *ns, const text *key, ValueKind wanted, Datum *v
 {
 	StoreTable	table;
 	bool		isnull;
-	bool		taken = find_and_lock(ns, key, &table) && is_live(&table, covet_now());
+	bool		taken = find_and_lock(ns, key, &table) && covet_cache_row_live(&table, covet_now());
 
 	if (taken)
 	{
 		*value = covet_value_decode(DatumGetByteaPP(covet_store_get(&table, CACHE_VALUE, &isnull)),
 									wanted);
-		covet_store_delete(&table);
+		delete_row(ns, key, &table);
 	}
 	covet_store_close(&table);
 	return taken;
@@ -418,16 +438,17 @@ covet_table_touch(CacheNamespace *ns, const text *key, TimestampTz now,
 				  TimestampTz expires_at)
 {
 	StoreTable	table;
-	bool		touched = find_and_lock(ns, key, &table) && is_live(&table, now);
+	bool		touched = find_and_lock(ns, key, &table) && covet_cache_row_live(&table, now);
 
 	if (touched && expires_at <= now)
-		covet_store_delete(&table);
+		delete_row(ns, key, &table);
 	else if (touched)
 	{
 		AttrNumber	column = CACHE_EXPIRES_AT;
 		Datum		value = TimestampTzGetDatum(expires_at);
 
 		covet_store_update(&table, &column, &value, NULL, 1);
+		note_write(ns, key);
 	}
 	covet_store_close(&table);
 	return touched;

@@ -19,6 +19,7 @@
 #include "base/compat.h"
 #include "base/guc.h"
 #include "codec/codec.h"
+#include "hot/hot.h"
 #include "store/store.h"
 #include "store/store_table.h"
 
@@ -67,7 +68,7 @@ covet_namespace_get(const text *name, CacheNamespace *ns)
 	ns->default_ttl = covet_ttl_from_seconds(covet_default_ttl);
 	ns->max_bytes = (int64) covet_default_max_bytes * 1024;
 	ns->codec = CODEC_AUTO;
-	ns->slot = covet_stamp_namespace_slot(name);
+	ns->slot = covet_stamp_namespace_slot(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name));
 
 	covet_store_open(&table, TABLE_CACHE_NAMESPACE, AccessShareLock);
 	covet_store_search(&table, 0);
@@ -143,10 +144,9 @@ covet_namespace_drop(const text *name)
 {
 	StoreTable	table;
 	Datum		key = PointerGetDatum(name);
-	int			slot = covet_stamp_namespace_slot(name);
 	bool		dropped;
 
-	covet_stamp_move(&slot, 1);
+	covet_pending_clear(covet_stamp_namespace_slot(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name)));
 	covet_store_open(&table, TABLE_CACHE_NAMESPACE, RowExclusiveLock);
 	covet_store_search(&table, 0);
 	dropped = covet_store_find(&table, &key, 1) &&

@@ -18,7 +18,20 @@
 #include "utils/syscache.h"
 
 #include "base/compat.h"
+#include "hot/hot.h"
 #include "store/store_table.h"
+
+/* Is a plan of ours being executed?  See store_trigger.c. */
+static bool executing = false;
+
+/*
+ * Is the row that is being written, if any, written by a plan of covet?
+ */
+bool
+covet_store_executing(void)
+{
+	return executing;
+}
 
 static Oid
 table_owner(StoreTableId id)
@@ -56,7 +69,7 @@ covet_store_execute(StorePlan *plan, StoreTableId table,
 	int			result;
 	Oid			owner = table_owner(table);
 
-	covet_store_note_write();
+	covet_pending_note();
 	GetUserIdAndSecContext(&user, &context);
 	SetUserIdAndSecContext(owner, context | SECURITY_LOCAL_USERID_CHANGE |
 						   SECURITY_RESTRICTED_OPERATION);
@@ -72,8 +85,17 @@ covet_store_execute(StorePlan *plan, StoreTableId table,
 		plan->plan = prepared;
 	}
 
-	result = SPI_execute_snapshot(plan->plan, values, nulls, GetLatestSnapshot(),
-								  InvalidSnapshot, false, true, 0);
+	executing = true;
+	PG_TRY();
+	{
+		result = SPI_execute_snapshot(plan->plan, values, nulls, GetLatestSnapshot(),
+									  InvalidSnapshot, false, true, 0);
+	}
+	PG_FINALLY();
+	{
+		executing = false;
+	}
+	PG_END_TRY();
 	if (result < 0)
 		elog(ERROR, "SPI_execute_snapshot failed: %s", SPI_result_code_string(result));
 	processed = SPI_processed;

@@ -1,7 +1,8 @@
 /*
  * store_quota.c
- *		Quotas of cache namespaces: one that has more bytes than it may evicts
- *		its own entries, oldest version first.
+ *		Quotas of cache namespaces in tables: one that has more bytes than it may
+ *		evicts its own entries, those that have no copy in the hot tier first,
+ *		oldest version first.
  *
  * A quota counts the bytes of keys and of values as they are stored (frames).
  * Rows that are dead count until they are swept, so quotas come after the sweep
@@ -17,9 +18,11 @@
 #include "access/relation.h"
 #include "catalog/pg_type.h"
 #include "storage/bufmgr.h"
+#include "utils/builtins.h"
 
 #include "base/compat.h"
 #include "base/guc.h"
+#include "hot/hot.h"
 #include "store/store.h"
 #include "store/store_table.h"
 
@@ -50,29 +53,30 @@ static StorePlan over_plan = {
 };
 
 /*
- * $1 namespace, $2 bytes to free, $3 rows.  "older" is the size of all entries
- * with older versions: an entry goes while that is less than what is to be
- * freed.  The innermost LIMIT keeps the sort from growing with the table.
+ * $1 namespace, $2 bytes to free, $3 rows, $4 keys in the hot tier.  "before" is
+ * the size of all entries that go before one: it goes while that is less than
+ * what is to be freed.  The innermost LIMIT keeps the sort from growing with
+ * the table.
  */
 static StorePlan evict_plan = {
-	.sql = "WITH gone AS ("
-	"DELETE FROM covet._cache WHERE ctid OPERATOR(pg_catalog.=) ANY (ARRAY("
+	.sql = "DELETE FROM covet._cache WHERE ctid OPERATOR(pg_catalog.=) ANY (ARRAY("
 	"SELECT l.ctid FROM covet._cache l WHERE l.ctid OPERATOR(pg_catalog.=) ANY (ARRAY("
 	"SELECT o.id FROM (SELECT c.id,"
-	" pg_catalog.sum(c.size) OVER (ORDER BY c.version ROWS UNBOUNDED PRECEDING)"
-	" OPERATOR(pg_catalog.-) c.size AS older"
-	" FROM (SELECT e.ctid AS id, e.version,"
+	" pg_catalog.sum(c.size) OVER (ORDER BY c.hot, c.version ROWS UNBOUNDED PRECEDING)"
+	" OPERATOR(pg_catalog.-) c.size AS before"
+	" FROM (SELECT e.ctid AS id, e.version, h.key IS NOT NULL AS hot,"
 	" pg_catalog.octet_length(e.key)"
 	" OPERATOR(pg_catalog.+) pg_catalog.octet_length(e.value) AS size"
-	" FROM covet._cache e WHERE e.namespace OPERATOR(pg_catalog.=) $1"
-	" ORDER BY e.version LIMIT $3) c) o"
-	" WHERE o.older OPERATOR(pg_catalog.<) $2))"
+	" FROM covet._cache e LEFT JOIN pg_catalog.unnest($4) AS h(key)"
+	" ON h.key OPERATOR(pg_catalog.=) e.key"
+	" WHERE e.namespace OPERATOR(pg_catalog.=) $1"
+	" ORDER BY hot, e.version LIMIT $3) c) o"
+	" WHERE o.before OPERATOR(pg_catalog.<) $2))"
 	" FOR UPDATE SKIP LOCKED))"
-	" RETURNING pg_catalog.octet_length(key)"
-	" OPERATOR(pg_catalog.+) pg_catalog.octet_length(value) AS size)"
-	" SELECT COALESCE(pg_catalog.sum(size), 0), pg_catalog.count(*) FROM gone",
-	.nargs = 3,
-	.argtypes = {TEXTOID, INT8OID, INT8OID},
+	" RETURNING key, pg_catalog.octet_length(key)"
+	" OPERATOR(pg_catalog.+) pg_catalog.octet_length(value)",
+	.nargs = 4,
+	.argtypes = {TEXTOID, INT8OID, INT8OID, TEXTARRAYOID},
 };
 
 /* A namespace over its quota. */
@@ -102,14 +106,69 @@ receive_excess(HeapTuple row, TupleDesc desc, void *arg)
 	*list = lappend(*list, excess);
 }
 
-static void
-receive_pair(HeapTuple row, TupleDesc desc, void *arg)
+/* What an eviction has come to. */
+typedef struct Evicted
 {
-	int64	   *pair = arg;
-	bool		isnull;
+	HotHome    *home;			/* of the namespace; or NULL */
+	int64		bytes;
+	int64		rows;
+} Evicted;
 
-	pair[0] = DatumGetInt64(heap_getattr(row, 1, desc, &isnull));
-	pair[1] = DatumGetInt64(heap_getattr(row, 2, desc, &isnull));
+/* An evicted row: its hot copy goes with it. */
+static void
+receive_evicted(HeapTuple row, TupleDesc desc, void *arg)
+{
+	Evicted    *evicted = arg;
+	bool		isnull;
+	text	   *bytes = DatumGetTextPP(heap_getattr(row, 1, desc, &isnull));
+	HotKey		key = {.home = evicted->home};
+
+	if (key.home != NULL && VARSIZE_ANY_EXHDR(bytes) <= COVET_KEY_MAX)
+		covet_hot_key(&key, key.home, VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
+	covet_pending_drop(&key);
+	evicted->bytes += DatumGetInt32(heap_getattr(row, 2, desc, &isnull));
+	evicted->rows++;
+}
+
+/* The keys of a home that have copies in the hot tier, as a text[]. */
+static Datum
+hot_keys(const HotHome *home)
+{
+	ArrayBuildState *keys = initArrayResult(TEXTOID, CurrentMemoryContext, false);
+	HotWalk		walk;
+	HotItem		item;
+
+	if (home != NULL)
+	{
+		covet_hot_walk_begin(&walk, home->space, 1 << HOT_CACHE, covet_now());
+		while (covet_hot_walk_next(&walk, &item))
+			if (item.home == home && item.live)
+				keys = accumArrayResult(keys,
+										PointerGetDatum(cstring_to_text_with_len(item.key, item.key_size)),
+										false, TEXTOID, CurrentMemoryContext);
+		covet_hot_walk_end(&walk);
+	}
+	return makeArrayResult(keys, CurrentMemoryContext);
+}
+
+/* Evict from one namespace; false when there may be more to do. */
+static bool
+evict_excess(const Excess *excess, int64 *removed)
+{
+	Evicted		evicted = {0};
+	Datum		values[4];
+
+	if (VARSIZE_ANY_EXHDR(excess->namespace) <= COVET_NAMESPACE_MAX)
+		evicted.home = covet_hot_home(HOT_CACHE, VARDATA_ANY(excess->namespace),
+									  VARSIZE_ANY_EXHDR(excess->namespace), true);
+	values[0] = PointerGetDatum(excess->namespace);
+	values[1] = Int64GetDatum(excess->bytes);
+	values[2] = Int64GetDatum(EVICT_ROWS);
+	values[3] = hot_keys(evicted.home);
+	covet_store_execute(&evict_plan, TABLE_CACHE, values, NULL,
+						CurrentMemoryContext, receive_evicted, &evicted);
+	*removed += evicted.rows;
+	return evicted.rows == 0 || evicted.bytes >= excess->bytes;
 }
 
 /* Bytes of the heap of a table and of its TOAST table. */
@@ -175,20 +234,8 @@ covet_store_evict(int64 *removed)
 
 	list = find_excess(&cache);
 	foreach(cell, list)
-	{
-		Excess	   *excess = lfirst(cell);
-		Datum		values[3];
-		int64		gone[2] = {0, 0};	/* bytes, rows */
-
-		values[0] = PointerGetDatum(excess->namespace);
-		values[1] = Int64GetDatum(excess->bytes);
-		values[2] = Int64GetDatum(EVICT_ROWS);
-		covet_store_execute(&evict_plan, TABLE_CACHE, values, NULL,
-							CurrentMemoryContext, receive_pair, gone);
-		*removed += gone[1];
-		if (gone[1] > 0 && gone[0] < excess->bytes)
+		if (!evict_excess(lfirst(cell), removed))
 			complete = false;
-	}
 
 	covet_store_close(&cache);
 	covet_store_close(&namespaces);

@@ -9,11 +9,11 @@
  * is a row with ended_until: an ended session whose id must not be saved again
  * before that time.  It keeps what is indexed, so that ending is a HOT update.
  *
- * A rotation is an update in place: previous_hash remembers the token before,
- * which works until previous_until (the *grace*) and stays forbidden as an id
- * for covet.session_tombstone more.  A second rotation within the grace pushes
- * it out of the row, into a tombstone that is an *alias*: until previous_until
- * it leads to the session by its session_id.
+ * A rotation gives the row another token_hash, in place, and leaves a tombstone
+ * for the token before.  That is an *alias*: until alias_until (the *grace*) it
+ * leads to the session by its session_id, and the token stays forbidden as an id
+ * for covet.session_tombstone more.  So whatever a token names, live session,
+ * alias or tombstone, stands under its hash in the primary key.
  *
  * The table in use.  covet._setting names it; each backend keeps the answer
  * until a relcache invalidation of one of the two tables.  Who changes it holds
@@ -28,19 +28,18 @@
 
 #include "access/xlog.h"
 #include "catalog/pg_type.h"
-#include "common/cryptohash.h"
-#include "common/sha2.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/timestamp.h"
 
 #include "base/compat.h"
+#include "base/digest.h"
 #include "base/guc.h"
 #include "store/store.h"
 #include "store/store_session_row.h"
 
-StaticAssertDecl(TOKEN_HASH_SIZE == PG_SHA256_DIGEST_LENGTH, "a token is kept as its SHA-256");
+StaticAssertDecl(TOKEN_HASH_SIZE == COVET_DIGEST_SIZE, "a token is kept as its SHA-256");
 StaticAssertDecl(sizeof(TokenHash) == VARHDRSZ + TOKEN_HASH_SIZE, "a TokenHash is a bytea");
 
 /* The answer kept; counts while table_known. */
@@ -158,17 +157,7 @@ covet_session_row_try_open(StoreTable *table, StoreTableId id)
 void
 covet_session_row_hash(const text *token, TokenHash *hash)
 {
-	pg_cryptohash_ctx *ctx = pg_cryptohash_create(PG_SHA256);
-
-	if (ctx == NULL || pg_cryptohash_init(ctx) < 0 ||
-		pg_cryptohash_update(ctx, (const uint8 *) VARDATA_ANY(token),
-							 VARSIZE_ANY_EXHDR(token)) < 0 ||
-		pg_cryptohash_final(ctx, hash->bytes, sizeof(hash->bytes)) < 0)
-	{
-		pg_cryptohash_free(ctx);
-		elog(ERROR, "could not compute SHA-256 of a token");
-	}
-	pg_cryptohash_free(ctx);
+	covet_digest(VARDATA_ANY(token), VARSIZE_ANY_EXHDR(token), hash->bytes);
 	SET_VARSIZE(hash, sizeof(TokenHash));
 }
 
@@ -181,23 +170,19 @@ get_int64(StoreTable *table, AttrNumber column)
 	return isnull ? 0 : DatumGetInt64(value);
 }
 
-/* Copy a hash; false when it is NULL. */
-static bool
-get_hash(StoreTable *table, AttrNumber column, TokenHash *hash)
+static void
+get_hash(StoreTable *table, TokenHash *hash)
 {
 	bool		isnull;
-	Datum		value = covet_store_get(table, column, &isnull);
+	Datum		value = covet_store_get(table, SESSION_TOKEN_HASH, &isnull);
 
 	SET_VARSIZE(hash, sizeof(TokenHash));
-	if (isnull)
-		return false;
 	if (VARSIZE_ANY_EXHDR(DatumGetPointer(value)) != TOKEN_HASH_SIZE)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("hash of a session token has %d bytes instead of %d",
 						(int) VARSIZE_ANY_EXHDR(DatumGetPointer(value)), TOKEN_HASH_SIZE)));
 	memcpy(hash->bytes, VARDATA_ANY(DatumGetPointer(value)), TOKEN_HASH_SIZE);
-	return true;
 }
 
 /*
@@ -213,17 +198,16 @@ covet_session_row_load(StoreTable *table, SessionRow *row)
 	row->seen_at = get_int64(table, SESSION_SEEN_AT);
 	row->hard_end = get_int64(table, SESSION_HARD_END);
 	row->idle = get_int64(table, SESSION_IDLE);
-	row->previous_until = get_int64(table, SESSION_PREVIOUS_UNTIL);
+	row->alias_until = get_int64(table, SESSION_ALIAS_UNTIL);
 	row->ended_until = get_int64(table, SESSION_ENDED_UNTIL);
 	row->ended = !slot_attisnull(table->slot, SESSION_ENDED_UNTIL);
 	row->saved = DatumGetBool(slot_getattr(table->slot, SESSION_SAVED, &isnull));
 	row->session_id = *DatumGetUUIDP(slot_getattr(table->slot, SESSION_SESSION_ID, &isnull));
-	(void) get_hash(table, SESSION_TOKEN_HASH, &row->token_hash);
-	row->has_previous = get_hash(table, SESSION_PREVIOUS_HASH, &row->previous_hash);
+	get_hash(table, &row->token_hash);
 	row->is_alias = row->ended && !slot_attisnull(table->slot, SESSION_ALIAS_OF);
 	if (row->is_alias)
 		row->alias_of = *DatumGetUUIDP(slot_getattr(table->slot, SESSION_ALIAS_OF, &isnull));
-	row->alias_until = 0;
+	row->grace_until = 0;
 }
 
 /*
@@ -263,19 +247,14 @@ covet_session_row_live(const SessionRow *row, TimestampTz now)
 }
 
 /*
- * Does a token of this hash name the row's session, and is that live?
+ * Is a token of this hash the one of the row's session, and is that live?
  */
 SessionMatch
 covet_session_row_match(const SessionRow *row, const TokenHash *hash, TimestampTz now)
 {
-	if (!covet_session_row_live(row, now))
-		return MATCH_NONE;
-	if (memcmp(row->token_hash.bytes, hash->bytes, TOKEN_HASH_SIZE) == 0)
-		return MATCH_CURRENT;
-	if (row->has_previous && row->previous_until > now &&
-		memcmp(row->previous_hash.bytes, hash->bytes, TOKEN_HASH_SIZE) == 0)
-		return MATCH_GRACE;
-	return MATCH_NONE;
+	return covet_session_row_live(row, now) &&
+		memcmp(row->token_hash.bytes, hash->bytes, TOKEN_HASH_SIZE) == 0
+		? MATCH_CURRENT : MATCH_NONE;
 }
 
 /* Go on from an alias, which *row is, to its session. */
@@ -283,21 +262,20 @@ static SessionMatch
 follow_alias(StoreTable *table, TimestampTz now, SessionRow *row)
 {
 	pg_uuid_t	session_id = row->alias_of;
-	TimestampTz until = row->previous_until;
+	TimestampTz until = row->alias_until;
 	Datum		key = UUIDPGetDatum(&session_id);
 
 	covet_store_search(table, SESSION_SESSION_ID);
 	if (!covet_store_find(table, &key, 1))
 		return MATCH_NONE;
 	covet_session_row_load(table, row);
-	row->alias_until = until;
+	row->grace_until = until;
 	return covet_session_row_live(row, now) ? MATCH_GRACE : MATCH_NONE;
 }
 
 /*
  * Find the live session that a token of this hash names: the row in the slot
- * and in *row.  The primary key is asked first, so a rotation that commits in
- * between is found by what it leaves behind.
+ * and in *row.
  */
 SessionMatch
 covet_session_row_find(StoreTable *table, const TokenHash *hash, TimestampTz now,
@@ -306,25 +284,12 @@ covet_session_row_find(StoreTable *table, const TokenHash *hash, TimestampTz now
 	Datum		key = PointerGetDatum(hash);
 
 	covet_store_search(table, 0);
-	if (covet_store_find(table, &key, 1))
-	{
-		covet_session_row_load(table, row);
-		if (row->is_alias && row->previous_until > now)
-			return follow_alias(table, now, row);
-		return covet_session_row_match(row, hash, now);
-	}
-
-	covet_store_search(table, SESSION_PREVIOUS_HASH);
-	for (bool found = covet_store_find(table, &key, 1); found; found = covet_store_next(table))
-	{
-		SessionMatch match;
-
-		covet_session_row_load(table, row);
-		match = covet_session_row_match(row, hash, now);
-		if (match != MATCH_NONE)
-			return match;
-	}
-	return MATCH_NONE;
+	if (!covet_store_find(table, &key, 1))
+		return MATCH_NONE;
+	covet_session_row_load(table, row);
+	if (row->is_alias && row->alias_until > now)
+		return follow_alias(table, now, row);
+	return covet_session_row_match(row, hash, now);
 }
 
 /*
@@ -337,7 +302,7 @@ covet_session_row_lock(StoreTable *table, const TokenHash *hash, TimestampTz *no
 {
 	while (covet_session_row_find(table, hash, *now, row) != MATCH_NONE)
 	{
-		TimestampTz alias_until = row->alias_until;
+		TimestampTz grace_until = row->grace_until;
 		StoreLock	lock = covet_store_lock(table, true);
 
 		*now = covet_now();
@@ -346,7 +311,7 @@ covet_session_row_lock(StoreTable *table, const TokenHash *hash, TimestampTz *no
 			SessionMatch match;
 
 			covet_session_row_load(table, row);
-			if (alias_until > *now && covet_session_row_live(row, *now))
+			if (grace_until > *now && covet_session_row_live(row, *now))
 				match = MATCH_GRACE;
 			else
 				match = covet_session_row_match(row, hash, *now);
@@ -360,34 +325,17 @@ covet_session_row_lock(StoreTable *table, const TokenHash *hash, TimestampTz *no
 	return MATCH_NONE;
 }
 
-#define INSERT_INTO(table) \
-	"INSERT INTO covet." table " (version, created_at, seen_at, hard_end, idle," \
-	" ended_until, session_id, saved, token_hash, user_id, ip, data, user_agent," \
-	" alias_of, previous_until)" \
-	" VALUES ($1, $2, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)" \
-	" ON CONFLICT DO NOTHING"
-
-#define INSERT_TYPES \
-	{INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, TIMESTAMPTZOID, UUIDOID, \
-	BOOLOID, BYTEAOID, TEXTOID, INETOID, BYTEAOID, TEXTOID, UUIDOID, TIMESTAMPTZOID}
-
 /*
- * Insert a row with a random session_id.  False when its token_hash is there
- * already, which only tombstones of rotated tokens can meet: other callers
- * hold the id's word or bring random bits.
+ * Insert a row with a random session_id.  No row may have its token_hash: the
+ * caller brings random bits, or has looked while he held the id's word, or has
+ * just taken the hash from a row that he holds.
  */
-bool
-covet_session_row_insert(StoreTableId id, const SessionNew *new)
+void
+covet_session_row_insert(StoreTable *table, const SessionNew *new)
 {
-	static StorePlan unlogged = {
-		.sql = INSERT_INTO("_session"),.nargs = 14,.argtypes = INSERT_TYPES
-	};
-	static StorePlan logged = {
-		.sql = INSERT_INTO("_session_logged"),.nargs = 14,.argtypes = INSERT_TYPES
-	};
 	pg_uuid_t	session_id;
-	char		nulls[15] = "              ";
-	Datum		values[14];
+	Datum		values[SESSION_COLUMNS] = {0};
+	bool		nulls[SESSION_COLUMNS] = {0};
 
 	if (!pg_strong_random(session_id.data, UUID_LEN))
 		ereport(ERROR,
@@ -398,29 +346,29 @@ covet_session_row_insert(StoreTableId id, const SessionNew *new)
 	session_id.data[6] = (session_id.data[6] & 0x0f) | 0x40;
 	session_id.data[8] = (session_id.data[8] & 0x3f) | 0x80;
 
-	values[0] = Int64GetDatum(new->version);
-	values[1] = TimestampTzGetDatum(new->created_at);
-	values[2] = TimestampTzGetDatum(new->hard_end);
-	values[3] = Int64GetDatum(new->idle);
-	values[4] = TimestampTzGetDatum(new->ended_until);
-	values[5] = UUIDPGetDatum(&session_id);
-	values[6] = BoolGetDatum(new->saved);
-	values[7] = PointerGetDatum(new->token_hash);
-	values[8] = PointerGetDatum(new->user_id);
-	values[9] = PointerGetDatum(new->ip);
-	values[10] = PointerGetDatum(new->data);
-	values[11] = PointerGetDatum(new->user_agent);
-	values[12] = PointerGetDatum(new->alias_of);
-	values[13] = TimestampTzGetDatum(new->previous_until);
-	if (new->ended_until == 0)
-		nulls[4] = 'n';
-	for (int i = 8; i < 13; i++)
-		if (DatumGetPointer(values[i]) == NULL)
-			nulls[i] = 'n';
-	nulls[13] = nulls[12];
-
-	return covet_store_execute(id == TABLE_SESSION ? &unlogged : &logged, id,
-							   values, nulls, NULL, NULL, NULL) == 1;
+	values[SESSION_VERSION - 1] = Int64GetDatum(new->version);
+	values[SESSION_CREATED_AT - 1] = TimestampTzGetDatum(new->created_at);
+	values[SESSION_SEEN_AT - 1] = TimestampTzGetDatum(new->created_at);
+	values[SESSION_HARD_END - 1] = TimestampTzGetDatum(new->hard_end);
+	values[SESSION_IDLE - 1] = Int64GetDatum(new->idle);
+	values[SESSION_ALIAS_UNTIL - 1] = TimestampTzGetDatum(new->alias_until);
+	nulls[SESSION_ALIAS_UNTIL - 1] = new->alias_of == NULL;
+	values[SESSION_ALIAS_OF - 1] = PointerGetDatum(new->alias_of);
+	nulls[SESSION_ALIAS_OF - 1] = new->alias_of == NULL;
+	values[SESSION_ENDED_UNTIL - 1] = TimestampTzGetDatum(new->ended_until);
+	nulls[SESSION_ENDED_UNTIL - 1] = new->ended_until == 0;
+	values[SESSION_SESSION_ID - 1] = UUIDPGetDatum(&session_id);
+	values[SESSION_SAVED - 1] = BoolGetDatum(new->saved);
+	values[SESSION_TOKEN_HASH - 1] = PointerGetDatum(new->token_hash);
+	values[SESSION_USER_ID - 1] = PointerGetDatum(new->user_id);
+	nulls[SESSION_USER_ID - 1] = new->user_id == NULL;
+	values[SESSION_IP - 1] = PointerGetDatum(new->ip);
+	nulls[SESSION_IP - 1] = new->ip == NULL;
+	values[SESSION_DATA - 1] = PointerGetDatum(new->data);
+	nulls[SESSION_DATA - 1] = new->data == NULL;
+	values[SESSION_USER_AGENT - 1] = PointerGetDatum(new->user_agent);
+	nulls[SESSION_USER_AGENT - 1] = new->user_agent == NULL;
+	covet_store_insert(table, values, nulls);
 }
 
 /*
@@ -448,8 +396,7 @@ covet_session_row_end(StoreTable *table, TimestampTz now)
 
 /*
  * Can the row in the slot be deleted at the time "now"?  Yes for a tombstone
- * whose time is over and for an expired session, unless its token before the
- * last rotation must still be kept from being saved again.
+ * whose time is over and for an expired session.
  */
 bool
 covet_session_row_dead(StoreTable *table, TimestampTz now)
@@ -457,11 +404,5 @@ covet_session_row_dead(StoreTable *table, TimestampTz now)
 	SessionRow	row;
 
 	covet_session_row_load(table, &row);
-	if (row.ended)
-		return row.ended_until <= now;
-	if (covet_session_row_live(&row, now))
-		return false;
-	return !row.has_previous ||
-		covet_deadline(row.previous_until,
-					   covet_ttl_from_seconds(covet_session_tombstone)) <= now;
+	return row.ended ? row.ended_until <= now : !covet_session_row_live(&row, now);
 }

@@ -18,18 +18,19 @@ enum
 	SESSION_SEEN_AT,
 	SESSION_HARD_END,
 	SESSION_IDLE,
-	SESSION_PREVIOUS_UNTIL,
+	SESSION_ALIAS_UNTIL,
+	SESSION_ALIAS_OF,
 	SESSION_ENDED_UNTIL,
 	SESSION_SESSION_ID,
 	SESSION_SAVED,
 	SESSION_TOKEN_HASH,
-	SESSION_PREVIOUS_HASH,
 	SESSION_USER_ID,
 	SESSION_IP,
 	SESSION_DATA,
-	SESSION_USER_AGENT,
-	SESSION_ALIAS_OF
+	SESSION_USER_AGENT
 };
+
+#define SESSION_COLUMNS		SESSION_USER_AGENT
 
 #define TOKEN_HASH_SIZE		32
 
@@ -48,17 +49,15 @@ typedef struct SessionRow
 	TimestampTz seen_at;
 	TimestampTz hard_end;
 	Ttl			idle;
-	TimestampTz previous_until; /* counts when has_previous */
+	TimestampTz alias_until;	/* counts when is_alias */
 	TimestampTz ended_until;	/* counts when ended */
 	bool		ended;			/* a tombstone */
 	bool		saved;
-	bool		has_previous;
 	bool		is_alias;		/* a tombstone with alias_of */
-	TimestampTz alias_until;	/* found through an alias that lasts so long; or 0 */
+	TimestampTz grace_until;	/* found through an alias that lasts so long; or 0 */
 	pg_uuid_t	session_id;
 	pg_uuid_t	alias_of;
 	TokenHash	token_hash;
-	TokenHash	previous_hash;
 } SessionRow;
 
 /* A row to insert; pointers may be NULL. */
@@ -70,7 +69,7 @@ typedef struct SessionNew
 	Ttl			idle;
 	TimestampTz ended_until;	/* 0: a session, else a tombstone */
 	const pg_uuid_t *alias_of;	/* of a tombstone, or NULL */
-	TimestampTz previous_until; /* end of the alias */
+	TimestampTz alias_until;	/* counts with alias_of */
 	bool		saved;
 	const TokenHash *token_hash;
 	const text *user_id;
@@ -101,7 +100,7 @@ extern SessionMatch covet_session_row_find(StoreTable *table, const TokenHash *h
 										   TimestampTz now, SessionRow *row);
 extern SessionMatch covet_session_row_lock(StoreTable *table, const TokenHash *hash,
 										   TimestampTz *now, SessionRow *row);
-extern bool covet_session_row_insert(StoreTableId id, const SessionNew *new);
+extern void covet_session_row_insert(StoreTable *table, const SessionNew *new);
 extern void covet_session_row_end(StoreTable *table, TimestampTz now);
 
 #endif							/* COVET_STORE_SESSION_ROW_H */

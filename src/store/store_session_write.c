@@ -10,10 +10,7 @@
  *
  * A rotation updates its row in place: whoever waits for the row (an end, an
  * update, another rotation) finds the new version when it goes on, so no
- * rotation outlives an end and of two rotations one finds the token gone.  A
- * row remembers one token before: a second rotation leaves a tombstone for the
- * token it pushes out, which keeps that from being saved again and leads from it
- * to the session while its grace lasts.
+ * rotation outlives an end and of two rotations one finds the token gone.
  */
 #include "postgres.h"
 
@@ -172,7 +169,7 @@ make_room(StoreTableId id, const text *user_id, const pg_uuid_t *except, bool li
 
 /* Insert a session under a new token, if it lives at all. */
 static text *
-insert_created(StoreTableId id, const SessionSpec *spec, const bytea *data, TimestampTz now)
+insert_created(StoreTable *table, const SessionSpec *spec, const bytea *data, TimestampTz now)
 {
 	text	   *token = make_token();
 	TokenHash	hash;
@@ -189,8 +186,8 @@ insert_created(StoreTableId id, const SessionSpec *spec, const bytea *data, Time
 	};
 
 	covet_session_row_hash(token, &hash);
-	if (spec->idle > 0 && spec->lifetime > 0 && !covet_session_row_insert(id, &new))
-		elog(ERROR, "new session token is not unique");
+	if (spec->idle > 0 && spec->lifetime > 0)
+		covet_session_row_insert(table, &new);
 	return token;
 }
 
@@ -210,7 +207,7 @@ covet_store_session_create(const SessionSpec *spec)
 		lock_user(spec->user_id);
 	now = covet_now();
 	if (make_room(table.id, spec->user_id, NULL, lives, now))
-		token = insert_created(table.id, spec, spec->data, now);
+		token = insert_created(&table, spec, spec->data, now);
 	covet_store_close(&table);
 	return token;
 }
@@ -256,93 +253,42 @@ covet_store_session_login(const text *token, const SessionSpec *spec, const byte
 																	&isnull));
 			covet_session_row_end(&table, now);
 		}
-		new_token = insert_created(table.id, spec, data != NULL ? data : no_data, now);
+		new_token = insert_created(&table, spec, data != NULL ? data : no_data, now);
 	}
 	covet_store_close(&table);
 	return new_token;
 }
 
 /*
- * A row is about to forget the token it had before: leave a tombstone for it
- * while that token must not be saved again, an alias while its grace lasts.
- */
-static void
-keep_previous(StoreTableId id, const SessionRow *row, TimestampTz now)
-{
-	TimestampTz grace = row->saved ? row->previous_until
-		: Min(row->previous_until, row->hard_end);
-	TimestampTz until = covet_deadline(Min(grace, now),
-									   covet_ttl_from_seconds(covet_session_tombstone));
-	SessionNew	tombstone = {
-		.created_at = now,
-		.hard_end = now,
-		.ended_until = Max(until, grace),
-		.token_hash = &row->previous_hash,
-	};
-
-	if (!row->has_previous || tombstone.ended_until <= now)
-		return;
-	if (grace > now)
-	{
-		tombstone.alias_of = &row->session_id;
-		tombstone.previous_until = grace;
-	}
-	tombstone.version = covet_next_version();
-	(void) covet_session_row_insert(id, &tombstone);
-}
-
-/*
  * Is an id, whose word is held, free for a session?  Not while it is the token
- * of a live session, or was one and its tombstone or time of rotation lasts.  A
- * dead row that stands in the way is deleted.
+ * of a live session, or was one and its tombstone lasts.  A dead row that
+ * stands in the way is deleted.
  */
 static bool
-free_id(StoreTableId id, const TokenHash *hash)
+free_id(StoreTable *table, const TokenHash *hash)
 {
 	Datum		key = PointerGetDatum(hash);
-	StoreTable	table;
-	SessionRow	row;
-	TimestampTz now = covet_now();
-	bool		is_free = true;
 
-	covet_store_open(&table, id, RowExclusiveLock);
 	for (;;)
 	{
+		SessionRow	row;
 		StoreLock	lock;
 
 		CHECK_FOR_INTERRUPTS();
-		covet_store_search(&table, 0);
-		if (!covet_store_find(&table, &key, 1))
-			break;
-		lock = covet_store_lock(&table, true);
-		now = covet_now();
+		covet_store_search(table, 0);
+		if (!covet_store_find(table, &key, 1))
+			return true;
+		lock = covet_store_lock(table, true);
 		if (lock != STORE_LOCKED)
 			continue;
-		covet_session_row_load(&table, &row);
+		covet_session_row_load(table, &row);
 		if (memcmp(row.token_hash.bytes, hash->bytes, TOKEN_HASH_SIZE) != 0)
 			continue;			/* rotated: look again what it left */
-		if (row.ended ? row.ended_until > now : covet_session_row_live(&row, now))
-			is_free = false;
-		else
-		{
-			covet_store_delete(&table);
-			keep_previous(id, &row, now);
-		}
-		break;
+		if (!covet_session_row_dead(table, covet_now()))
+			return false;
+		covet_store_delete(table);
+		return true;
 	}
-
-	covet_store_search(&table, SESSION_PREVIOUS_HASH);
-	for (bool found = is_free && covet_store_find(&table, &key, 1); found && is_free;
-		 found = covet_store_next(&table))
-	{
-		covet_session_row_load(&table, &row);
-		if (covet_deadline(row.previous_until,
-						   covet_ttl_from_seconds(covet_session_tombstone)) > now ||
-			(row.ended && row.ended_until > now))
-			is_free = false;
-	}
-	covet_store_close(&table);
-	return is_free;
 }
 
 /* Save over the live session in the slot, which is locked. */
@@ -380,12 +326,9 @@ save_over(StoreTable *table, const SessionSpec *spec, const SessionRow *row, Tim
 	covet_store_update(table, columns, values, NULL, count);
 }
 
-/*
- * Insert a session under an id, whose word is held, if it lives at all.  False
- * when a tombstone has come in between.
- */
-static bool
-insert_saved(StoreTableId id, const TokenHash *hash, const SessionSpec *spec, TimestampTz now)
+/* Insert a session under an id, whose word is held, if it lives at all. */
+static void
+insert_saved(StoreTable *table, const TokenHash *hash, const SessionSpec *spec, TimestampTz now)
 {
 	SessionNew	new = {
 		.version = covet_next_version(),
@@ -400,7 +343,8 @@ insert_saved(StoreTableId id, const TokenHash *hash, const SessionSpec *spec, Ti
 		.user_agent = spec->user_agent,
 	};
 
-	return spec->idle <= 0 || covet_session_row_insert(id, &new);
+	if (spec->idle > 0)
+		covet_session_row_insert(table, &new);
 }
 
 /*
@@ -434,10 +378,11 @@ covet_store_session_save(const text *id, const SessionSpec *spec, SaveMode mode)
 		if (saved)
 			save_over(&table, spec, &row, now);
 	}
-	else if (match == MATCH_NONE && mode != SAVE_REPLACE && free_id(table.id, &hash))
+	else if (match == MATCH_NONE && mode != SAVE_REPLACE && free_id(&table, &hash))
 	{
-		saved = make_room(table.id, spec->user_id, NULL, spec->idle > 0, now) &&
-			insert_saved(table.id, &hash, spec, now);
+		saved = make_room(table.id, spec->user_id, NULL, spec->idle > 0, now);
+		if (saved)
+			insert_saved(&table, &hash, spec, now);
 	}
 	covet_store_close(&table);
 	return saved;
@@ -549,7 +494,37 @@ prepare_rotation(StoreTable *table, const TokenHash *hash, const text *new_id,
 	if (new_id == NULL)
 		return true;
 	covet_store_lock_word(LOCK_SESSION_ID, new_id, ExclusiveLock);
-	return free_id(table->id, new_hash);
+	return free_id(table, new_hash);
+}
+
+/*
+ * The token of a session has just been replaced: leave a tombstone for it
+ * while it must not be saved again, an alias while its grace lasts.
+ */
+static void
+leave_alias(StoreTable *table, const SessionRow *row, const TokenHash *hash, Ttl grace,
+			TimestampTz now)
+{
+	TimestampTz until = covet_deadline(now, Max(grace, 0));
+	SessionNew	tombstone = {
+		.version = covet_next_version(),
+		.created_at = now,
+		.hard_end = now,
+		.token_hash = hash,
+	};
+
+	/* It leads nowhere when the session has ended. */
+	if (!row->saved)
+		until = Min(until, row->hard_end);
+	if (until > now)
+	{
+		tombstone.alias_of = &row->session_id;
+		tombstone.alias_until = until;
+	}
+	tombstone.ended_until = covet_deadline(until,
+										   covet_ttl_from_seconds(covet_session_tombstone));
+	if (tombstone.ended_until > now)
+		covet_session_row_insert(table, &tombstone);
 }
 
 /*
@@ -560,12 +535,10 @@ prepare_rotation(StoreTable *table, const TokenHash *hash, const text *new_id,
 text *
 covet_store_session_rotate(const text *token, Ttl grace, const text *new_id)
 {
-	static const AttrNumber columns[] = {
-		SESSION_SEEN_AT, SESSION_TOKEN_HASH, SESSION_PREVIOUS_HASH, SESSION_PREVIOUS_UNTIL
-	};
+	static const AttrNumber columns[] = {SESSION_SEEN_AT, SESSION_TOKEN_HASH};
 	text	   *new_token = new_id != NULL ? (text *) new_id : make_token();
 	text	   *result = NULL;
-	Datum		values[4];
+	Datum		values[2];
 	StoreTable	table;
 	TokenHash	hash;
 	TokenHash	new_hash;
@@ -580,12 +553,10 @@ covet_store_session_rotate(const text *token, Ttl grace, const text *new_id)
 		now = covet_now();
 		if (covet_session_row_lock(&table, &hash, &now, &row) == MATCH_CURRENT)
 		{
-			keep_previous(table.id, &row, now);
 			values[0] = TimestampTzGetDatum(Max(now, row.seen_at));
 			values[1] = PointerGetDatum(&new_hash);
-			values[2] = PointerGetDatum(&hash);
-			values[3] = TimestampTzGetDatum(covet_deadline(now, Max(grace, 0)));
 			covet_store_update(&table, columns, values, NULL, lengthof(columns));
+			leave_alias(&table, &row, &hash, grace, now);
 			result = new_token;
 		}
 	}

@@ -14,10 +14,14 @@
  * stays dead, the one that holds it cannot bring it back, and the next round
  * deletes it.
  *
+ * The hot copy of a dead row is dead by itself, so nothing is noted for it; only
+ * where the clock of a sweep is ahead of the server's it has to go.
+ *
  * Locks: ROW EXCLUSIVE on the table, until the transaction ends.
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "miscadmin.h"
@@ -26,6 +30,7 @@
 #include "utils/snapmgr.h"
 
 #include "base/compat.h"
+#include "hot/hot.h"
 #include "store/store.h"
 #include "store/store_table.h"
 
@@ -33,23 +38,17 @@ typedef struct SweepTargetInfo
 {
 	const char *name;
 	StoreTableId table;
-	bool		(*prepare) (BlockNumber start); /* or NULL; false: not now */
 	bool		(*dead) (StoreTable *table, TimestampTz now);
 } SweepTargetInfo;
 
-static bool prepare_cache(BlockNumber start);
-
 static const SweepTargetInfo targets[NUM_SWEEP_TARGETS] = {
-	[SWEEP_CACHE] = {"covet._cache", TABLE_CACHE,
-	prepare_cache, covet_cache_row_dead},
-	[SWEEP_SESSION] = {"covet._session", TABLE_SESSION,
-	NULL, covet_session_row_dead},
+	[SWEEP_CACHE] = {"covet._cache", TABLE_CACHE, covet_cache_row_dead},
+	[SWEEP_SESSION] = {"covet._session", TABLE_SESSION, covet_session_row_dead},
 	[SWEEP_SESSION_LOGGED] = {"covet._session_logged", TABLE_SESSION_LOGGED,
-	NULL, covet_session_row_dead},
-	[SWEEP_TOKEN] = {"covet._token", TABLE_TOKEN,
-	NULL, covet_token_row_dead},
+	covet_session_row_dead},
+	[SWEEP_TOKEN] = {"covet._token", TABLE_TOKEN, covet_token_row_dead},
 	[SWEEP_TOKEN_SUBJECT] = {"covet._token_subject", TABLE_TOKEN_SUBJECT,
-	NULL, covet_token_subject_row_dead},
+	covet_token_subject_row_dead},
 };
 
 /*
@@ -61,37 +60,16 @@ covet_store_sweep_name(SweepTarget target)
 	return targets[target].name;
 }
 
-/*
- * The stamps by which rows of the cache are dead are read at the start of the
- * table, and again when that is more than a second ago: they only rise, so old
- * ones never call a living row dead.
- */
-static bool
-prepare_cache(BlockNumber start)
+/* Note that the hot copy of the row in the slot must go, though it is alive. */
+static void
+drop_copy(StoreTable *table)
 {
-	static MemoryContext context = NULL;
-	static TimestampTz read_at = 0;
-	TimestampTz now = covet_now();
-	StoreTable	stamps;
-	MemoryContext old;
+	bool		should_free;
+	HeapTuple	row = ExecFetchSlotHeapTuple(table->slot, false, &should_free);
 
-	if (start != 0 && read_at != 0 && now - read_at < USECS_PER_SEC && now >= read_at)
-		return true;
-
-	/* Keep the lock while they are read, so that reading cannot wait for it. */
-	if (!covet_store_try_open(&stamps, TABLE_CACHE_STAMP, AccessShareLock))
-		return false;
-	read_at = 0;
-	if (context == NULL)
-		context = AllocSetContextCreate(TopMemoryContext, "covet sweep stamps",
-										ALLOCSET_DEFAULT_SIZES);
-	MemoryContextReset(context);
-	old = MemoryContextSwitchTo(context);
-	covet_cache_sweep_begin();
-	MemoryContextSwitchTo(old);
-	covet_store_close(&stamps);
-	read_at = now;
-	return true;
+	covet_store_drop_copy(table->id, row, RelationGetDescr(table->rel));
+	if (should_free)
+		heap_freetuple(row);
 }
 
 /* Delete the row in the slot; false when somebody else has it. */
@@ -116,6 +94,7 @@ sweep_blocks(StoreTable *table, const SweepTargetInfo *target,
 													  "covet sweep row",
 													  ALLOCSET_SMALL_SIZES);
 	MemoryContext old = CurrentMemoryContext;
+	bool		ahead = now > covet_now();
 	ItemPointerData first;
 	ItemPointerData last;
 	TableScanDesc scan;
@@ -137,9 +116,12 @@ sweep_blocks(StoreTable *table, const SweepTargetInfo *target,
 		MemoryContextSwitchTo(old);
 		if (!dead)
 			continue;
-		covet_store_note_write();
-		if (delete_row(table))
-			result->removed++;
+		covet_pending_note();
+		if (!delete_row(table))
+			continue;
+		result->removed++;
+		if (ahead)
+			drop_copy(table);
 	}
 
 	ExecClearTuple(table->slot);
@@ -166,8 +148,6 @@ covet_store_sweep(SweepTarget target, BlockNumber start, BlockNumber blocks,
 
 	memset(result, 0, sizeof(*result));
 	result->complete = true;
-	if (info->prepare != NULL && !info->prepare(start))
-		return;
 	if (!covet_store_try_open(&table, info->table, RowExclusiveLock))
 		return;
 

@@ -45,6 +45,7 @@
 #include "utils/syscache.h"
 
 #include "base/compat.h"
+#include "hot/hot.h"
 #include "store/store.h"
 #include "store/store_table.h"
 
@@ -54,7 +55,6 @@ static const char *const table_names[NUM_STORE_TABLES] = {
 	[TABLE_SETTING] = "_setting",
 	[TABLE_CACHE_NAMESPACE] = "_cache_namespace",
 	[TABLE_CACHE] = "_cache",
-	[TABLE_CACHE_STAMP] = "_cache_stamp",
 	[TABLE_SESSION] = "_session",
 	[TABLE_SESSION_LOGGED] = "_session_logged",
 	[TABLE_TOKEN] = "_token",
@@ -72,9 +72,6 @@ typedef enum IndexKind
 static Oid	relids[NUM_STORE_TABLES];
 static IndexKind index_kinds[NUM_STORE_TABLES];
 static bool callback_registered = false;
-
-/* Did this transaction write to one of the tables? */
-static bool wrote = false;
 
 static void
 relcache_callback(Datum arg, Oid relid)
@@ -413,6 +410,37 @@ replace_columns(StoreTable *table, const AttrNumber *columns,
 	pfree(replace);
 }
 
+static void
+require_plain_indexes(StoreTable *table)
+{
+	if (!indexes_are_plain(table))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table \"covet.%s\" has an index that covet did not make",
+						table_names[table->id]),
+				 errdetail("Indexes with expressions or predicates are not supported on it."),
+				 errhint("Drop that index.")));
+}
+
+/*
+ * Insert a row, of as many values as the table has columns.  Seen by this
+ * transaction at once.  For keys that nobody else can insert at the same time:
+ * one that is there, or comes while we wait for its transaction, is 23505.
+ * Raises 55000 where the table has an index that is not one of columns.
+ */
+void
+covet_store_insert(StoreTable *table, const Datum *values, const bool *nulls)
+{
+	HeapTuple	row;
+
+	require_plain_indexes(table);
+	covet_pending_note();
+	row = heap_form_tuple(RelationGetDescr(table->rel), (Datum *) values, (bool *) nulls);
+	CatalogTupleInsert(table->rel, row);
+	CommandCounterIncrement();
+	heap_freetuple(row);
+}
+
 /*
  * Replace columns of the row in the slot, which is locked.  Seen by this
  * transaction at once.  A search under way keeps its old snapshot.  Raises
@@ -422,14 +450,8 @@ void
 covet_store_update(StoreTable *table, const AttrNumber *columns,
 				   const Datum *values, const bool *nulls, int count)
 {
-	if (!indexes_are_plain(table))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("table \"covet.%s\" has an index that covet did not make",
-						table_names[table->id]),
-				 errdetail("Indexes with expressions or predicates are not supported on it."),
-				 errhint("Drop that index.")));
-	covet_store_note_write();
+	require_plain_indexes(table);
+	covet_pending_note();
 	replace_columns(table, columns, values, nulls, count);
 }
 
@@ -466,7 +488,7 @@ covet_store_delete(StoreTable *table)
 {
 	ItemPointerData tid = table->slot->tts_tid;
 
-	covet_store_note_write();
+	covet_pending_note();
 	simple_heap_delete(table->rel, &tid);
 	CommandCounterIncrement();
 }
@@ -484,48 +506,6 @@ covet_store_get(StoreTable *table, AttrNumber column, bool *isnull)
 	if (!*isnull && attr->attlen == -1)
 		value = PointerGetDatum(PG_DETOAST_DATUM_PACKED(value));
 	return value;
-}
-
-/*
- * Remember that this transaction writes, so that it cannot be prepared.
- */
-void
-covet_store_note_write(void)
-{
-	wrote = true;
-}
-
-/*
- * A prepared transaction would end in another backend, where nothing is known
- * of what covet has to do then.
- */
-static void
-xact_callback(XactEvent event, void *arg)
-{
-	switch (event)
-	{
-		case XACT_EVENT_PRE_PREPARE:
-			if (wrote)
-				ereport(ERROR,
-						(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						 errmsg("cannot PREPARE a transaction that has written to covet")));
-			break;
-		case XACT_EVENT_COMMIT:
-		case XACT_EVENT_ABORT:
-			wrote = false;
-			break;
-		default:
-			break;
-	}
-}
-
-/*
- * Set the room up; once in a process, from _PG_init.
- */
-void
-covet_store_init(void)
-{
-	RegisterXactCallback(xact_callback, NULL);
 }
 
 /*

@@ -14,6 +14,7 @@
 #include "utils/snapshot.h"
 
 #include "base/clock.h"
+#include "hot/hot.h"
 #include "store/store.h"
 
 /* ------------------------------------------------------------------------
@@ -25,7 +26,6 @@ typedef enum StoreTableId
 	TABLE_SETTING,
 	TABLE_CACHE_NAMESPACE,
 	TABLE_CACHE,
-	TABLE_CACHE_STAMP,
 	TABLE_SESSION,
 	TABLE_SESSION_LOGGED,
 	TABLE_TOKEN,
@@ -62,13 +62,13 @@ extern bool covet_store_find_from(StoreTable *table, Datum first, Datum low, boo
 extern bool covet_store_next(StoreTable *table);
 extern void covet_store_end_search(StoreTable *table);
 extern StoreLock covet_store_lock(StoreTable *table, bool wait);
+extern void covet_store_insert(StoreTable *table, const Datum *values, const bool *nulls);
 extern void covet_store_update(StoreTable *table, const AttrNumber *columns,
 							   const Datum *values, const bool *nulls, int count);
 extern void covet_store_touch(StoreTable *table, AttrNumber column, TimestampTz seen_at);
 extern bool covet_store_can_touch(void);
 extern void covet_store_delete(StoreTable *table);
 extern Datum covet_store_get(StoreTable *table, AttrNumber column, bool *isnull);
-extern void covet_store_note_write(void);
 
 /* ------------------------------------------------------------------------
  * in store_plan.c: kept SPI plans
@@ -88,6 +88,7 @@ extern uint64 covet_store_execute(StorePlan *plan, StoreTableId table,
 								  MemoryContext result_context,
 								  void (*receive) (HeapTuple row, TupleDesc desc, void *arg),
 								  void *arg);
+extern bool covet_store_executing(void);
 
 /* ------------------------------------------------------------------------
  * in store_lock.c: transaction locks on words
@@ -101,34 +102,6 @@ typedef enum StoreLockSpace
 
 extern void covet_store_lock_word(StoreLockSpace space, const text *word,
 								  LOCKMODE lockmode);
-
-/* ------------------------------------------------------------------------
- * in store_stamp.c: when namespaces and tags were last cleared
- * ------------------------------------------------------------------------ */
-
-/*
- * Reads stamps with one snapshot; remembers the last one, for batches that ask
- * for their namespace's at each key.  Starts zeroed, closed by its user.
- */
-typedef struct StampReader
-{
-	bool		open;
-	int			last_slot;
-	int64		last_stamp;
-	StoreTable	table;
-} StampReader;
-
-/* The generation table has its own stamps beside those of the hot tier. */
-#define covet_stamp_namespace_slot covet_generation_namespace_slot
-#define covet_stamp_tag_slot covet_generation_tag_slot
-#define covet_stamp_move covet_generation_move
-
-extern int	covet_stamp_namespace_slot(const text *namespace);
-extern int	covet_stamp_tag_slot(const text *namespace, const text *tag);
-extern int64 covet_stamp_read(StampReader *reader, int slot);
-extern void covet_stamp_close(StampReader *reader);
-extern void covet_stamp_move(const int *slots, int count);
-extern int64 *covet_stamp_read_all(void);
 
 /* ------------------------------------------------------------------------
  * in store_cache_read.c and store_cache_write.c: entries in the table
@@ -175,9 +148,38 @@ enum CacheColumn
 	CACHE_TAG_STAMPS
 };
 
-extern bool covet_cache_row_live(StoreTable *table, TimestampTz now, StampReader *stamps);
-extern void covet_cache_sweep_begin(void);
+extern bool covet_cache_row_live(StoreTable *table, TimestampTz now);
 extern bool covet_cache_row_dead(StoreTable *table, TimestampTz now);
+extern bool covet_cache_touch_back(const HotItem *item, TimestampTz now);
+extern int64 covet_cache_load(const text *namespace, text **keys, int count);
+
+/* ------------------------------------------------------------------------
+ * in store_trigger.c
+ * ------------------------------------------------------------------------ */
+
+extern void covet_store_drop_copy(StoreTableId id, HeapTuple row, TupleDesc desc);
+
+/* ------------------------------------------------------------------------
+ * in store_token.c
+ * ------------------------------------------------------------------------ */
+
+/* Columns of covet._token. */
+enum TokenColumn
+{
+	TOKEN_VERSION = 1,
+	TOKEN_EXPIRES_AT,
+	TOKEN_ISSUER,
+	TOKEN_JTI
+};
+
+/* Columns of covet._token_subject. */
+enum SubjectColumn
+{
+	SUBJECT_ISSUED_BEFORE = 1,
+	SUBJECT_EXPIRES_AT,
+	SUBJECT_ISSUER,
+	SUBJECT_SUBJECT
+};
 
 /* ------------------------------------------------------------------------
  * in store_session_row.c and store_token.c: what a sweep may delete

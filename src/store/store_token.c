@@ -23,22 +23,6 @@
 #include "store/store.h"
 #include "store/store_table.h"
 
-enum
-{
-	TOKEN_VERSION = 1,
-	TOKEN_EXPIRES_AT,
-	TOKEN_ISSUER,
-	TOKEN_JTI
-};
-
-enum
-{
-	SUBJECT_ISSUED_BEFORE = 1,
-	SUBJECT_EXPIRES_AT,
-	SUBJECT_ISSUER,
-	SUBJECT_SUBJECT
-};
-
 static TimestampTz
 get_time(StoreTable *table, AttrNumber column)
 {

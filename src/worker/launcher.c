@@ -12,7 +12,8 @@
  * covet.sweep_max_interval.  A round that found nothing doubles it, one that
  * found more than a twentieth of the rows dead halves it; while a round is not
  * done ticks follow each other in the shortest interval, and a tick that
- * failed is tried again after the longest.
+ * failed is tried again after the longest.  Between two rounds a tick comes
+ * when touches are due to be saved.
  *
  * In whose way.  A tick is not started in a database whose lock somebody holds
  * or waits for, as DROP DATABASE, CREATE DATABASE ... TEMPLATE and ALTER
@@ -55,6 +56,7 @@
 #include "base/compat.h"
 #include "base/guc.h"
 #include "base/registry.h"
+#include "hot/hot_limit.h"
 #include "worker/worker.h"
 
 /* The postmaster waits so long before it starts the launcher again. */
@@ -220,6 +222,14 @@ plan_visits(void)
 	CommitTransactionCommand();
 }
 
+/* A database has vanished: keep nothing of it. */
+static void
+forget(Oid database)
+{
+	covet_registry_forget(database, NULL);
+	(void) covet_limit_forget(database);
+}
+
 /* Make room in a full registry by forgetting databases that have vanished. */
 static void
 forget_vanished(void)
@@ -230,7 +240,7 @@ forget_vanished(void)
 
 	for (int i = 0; i < count; i++)
 		if (look_at(entries[i].database, &owner) == CONDITION_GONE)
-			covet_registry_forget(entries[i].database, NULL);
+			forget(entries[i].database);
 	pfree(entries);
 }
 
@@ -250,6 +260,7 @@ keep_to_settings(void)
 			continue;
 		entry->interval = Min(Max(entry->interval, min_interval()), max_interval());
 		entry->next_tick = Min(entry->next_tick, latest);
+		entry->next_sweep = Min(entry->next_sweep, latest);
 		covet_registry_unlock();
 	}
 	pfree(entries);
@@ -402,7 +413,7 @@ start_due(void)
 		{
 			case CONDITION_GONE:
 				visited(database);
-				covet_registry_forget(database, NULL);
+				forget(database);
 				break;
 			case CONDITION_REFUSES:
 				/* Once it is used again it is noted; no need to visit it. */
@@ -426,6 +437,25 @@ start_due(void)
 	return next;
 }
 
+/* Set the time of the next tick, after one whose interval is known. */
+static void
+schedule_next(DatabaseEntry *entry)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (entry->swept || entry->outcome != TICK_DONE)
+		entry->next_sweep = now + entry->interval;
+	entry->next_tick = entry->next_sweep;
+	if (entry->outcome == TICK_DONE)
+	{
+		if (entry->next_touches != 0)
+			entry->next_tick = Min(entry->next_tick, entry->next_touches);
+		if (!entry->warmed)
+			entry->next_tick = now;
+	}
+	entry->next_tick = Max(entry->next_tick, now + min_interval());
+}
+
 /* When a tick has ended: what it found decides when the next one is due. */
 static void
 schedule_locked(DatabaseEntry *entry)
@@ -434,7 +464,9 @@ schedule_locked(DatabaseEntry *entry)
 	{
 		const SweepRound *round = &entry->round;
 
-		if (!entry->round_done)
+		if (!entry->swept)
+			 /* it had other work */ ;
+		else if (!entry->round_done)
 			entry->interval = min_interval();
 		else if (round->removed == 0)
 			entry->interval *= 2;
@@ -453,7 +485,7 @@ schedule_locked(DatabaseEntry *entry)
 		entry->state = DATABASE_FAILED;
 	}
 	entry->interval = Min(Max(entry->interval, min_interval()), max_interval());
-	entry->next_tick = GetCurrentTimestamp() + entry->interval;
+	schedule_next(entry);
 }
 
 /* The tick under way has ended. */
@@ -476,7 +508,7 @@ finish_tick(void)
 
 	/* One whose database was dropped under it has not failed. */
 	if (failed && look_at(tick.database, &owner) == CONDITION_GONE)
-		covet_registry_forget(tick.database, NULL);
+		forget(tick.database);
 }
 
 /*

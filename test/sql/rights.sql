@@ -10,7 +10,7 @@ CREATE ROLE regress_covet_monitor IN ROLE pg_monitor;
 
 -- to everybody: nothing that reads or writes data
 SELECT proname FROM pg_proc
-WHERE pronamespace = 'covet'::regnamespace AND proname ~ '^(cache|session|token|mongo|_|sweep|grant|revoke)'
+WHERE pronamespace = 'covet'::regnamespace AND proname ~ '^(cache|lock|rate|session|token|mongo|_|sweep|grant|revoke)'
 	AND proname NOT IN ('mongo_oid', 'mongo_plain')
 	AND has_function_privilege('regress_covet_nobody', oid, 'EXECUTE') AND prorettype <> 'fdw_handler'::regtype AND proname !~ 'validator$'
 ORDER BY 1;
@@ -29,11 +29,12 @@ LANGUAGE sql AS $$
 	SELECT CASE WHEN proname IN ('cache_namespace_set', 'cache_namespace_drop', 'session_durability') THEN 'admin'
 			WHEN proname LIKE '\_%' THEN 'private' WHEN proname LIKE 'mongo\_%' THEN 'mongo'
 			WHEN proname ~ '^(cache|session|token)_' THEN split_part(proname, '_', 1)
+			WHEN proname ~ '^(lock|rate)_' THEN 'cache'
 			ELSE 'owner' END,
 		bool_and(has_function_privilege(who, oid, 'EXECUTE'))
 	FROM pg_proc
 	WHERE pronamespace = 'covet'::regnamespace
-		AND (proname ~ '^(cache|session|token)_' OR proname IN ('sweep', 'grant_usage', 'revoke_usage', '_cache_usage', '_change_usage'))
+		AND (proname ~ '^(cache|lock|rate|session|token)_' OR proname IN ('sweep', 'grant_usage', 'revoke_usage', '_cache_usage', '_change_usage'))
 	GROUP BY 1 HAVING bool_or(has_function_privilege(who, oid, 'EXECUTE')) ORDER BY 1
 $$;
 SELECT part, "all" FROM pg_temp.parts_of('regress_covet_nobody');
@@ -71,6 +72,10 @@ SELECT covet.cache_set('r', '1', namespace => 'rights'), covet.cache_get('r', 'r
 	covet.cache_take('c', 'rights'), covet.cache_touch('a', '1 hour', 'rights'), covet.cache_delete('a', 'rights'),
 	covet.cache_invalidate_tags('{t}', 'rights');
 SELECT key FROM covet.cache_scan(namespace => 'rights');
+SELECT covet.lock_acquire('rights') AS fence \gset
+SELECT count(*), covet.lock_extend('rights', :fence), covet.lock_release('rights', :fence) FROM covet.lock_info('rights');
+SELECT allowed FROM covet.rate_limit('rights', 1, '1 microsecond');
+SELECT covet._rate_limit_at('rights', 1, '1 s', 1, now());
 SELECT covet.cache_clear('rights');
 SELECT covet.cache_namespace_set('rights');
 SELECT covet.session_create();
@@ -81,7 +86,7 @@ SELECT * FROM covet._cache_usage();
 SELECT count(*) FROM covet._cache;
 SELECT count(*) FROM covet._cache_namespace;
 UPDATE covet._cache SET namespace = 'mine';
-DELETE FROM covet._cache_stamp;
+DELETE FROM covet._cache;
 TRUNCATE covet._cache;
 INSERT INTO covet._cache_namespace VALUES ('x', 'table', NULL, NULL, 'auto');
 CREATE TABLE covet.mine (i int);
@@ -98,6 +103,9 @@ SELECT count(*) FROM covet._setting;
 SET ROLE regress_covet_token;
 SELECT covet.token_revoke('regress-rights', clock_timestamp() + '1 hour'), covet.token_is_revoked('regress-rights');
 SELECT covet.cache_get('r', 'rights');
+SELECT covet.lock_acquire('rights');
+SELECT covet.lock_info('rights');
+SELECT covet.rate_limit('rights', 1, '1 s');
 SELECT count(*) FROM covet._token;
 SELECT count(*) FROM covet._token_subject;
 SET ROLE regress_covet_admin;

@@ -48,7 +48,6 @@ CREATE FUNCTION evil._own_write() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN P
 CREATE FUNCTION evil._change_usage(regrole, text, boolean) RETURNS void LANGUAGE plpgsql AS $$ BEGIN PERFORM evil.called(); END $$;
 -- tables and types
 CREATE TABLE evil._cache (version text, expires_at text, namespace text, key text, value text);
-CREATE TABLE evil._cache_stamp (slot text, stamp text);
 CREATE TABLE evil._cache_namespace (namespace text, storage text);
 CREATE TABLE evil._session (token_hash text, data text);
 CREATE TABLE evil._token (jti text, issuer text);
@@ -65,7 +64,6 @@ RESET ROLE;
 \set VERBOSITY terse
 SET ROLE regress_covet_mallory;
 CREATE TEMP TABLE _cache (version text, expires_at text, namespace text, key text, value text);
-CREATE TEMP TABLE _cache_stamp (slot text, stamp text);
 CREATE TEMP TABLE _cache_namespace (namespace text, storage text);
 CREATE TEMP TABLE _session (token_hash text);
 CREATE TEMP TABLE _token (jti text);
@@ -107,6 +105,10 @@ SELECT covet.cache_get('k', 'path');
 SELECT covet.cache_clear('path');
 SELECT covet.cache_get('k', 'path');
 SELECT covet.cache_namespace_drop('path');
+SELECT covet.lock_acquire('path', NULL) AS fence \gset
+SELECT covet.lock_extend('path', :fence), covet.lock_release('path', :fence);
+SELECT * FROM covet.lock_info('path');
+SELECT allowed, remaining FROM covet.rate_limit('path', 2, '1 microsecond');
 SELECT covet.session_create('{"a": 1}', 'regress-path-user') AS token \gset
 SELECT covet.session_get(:'token');
 SELECT user_id, data FROM covet.session_info(:'token', true);

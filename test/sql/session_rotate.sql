@@ -17,13 +17,13 @@ SELECT covet.session_rotate(:'a'), covet.session_rotate(:'a', '0', 'chosen');
 SELECT covet.session_get(:'b'), covet.session_get('chosen');
 SELECT covet.session_save(:'a', '{}') AS saved;
 -- after it, not
-UPDATE covet._session SET previous_until = now() - interval '1 second' WHERE token_hash = sha256(:'b'::bytea);
+UPDATE covet._session SET alias_until = now() - interval '1 second' WHERE token_hash = sha256(:'a'::bytea);
 SELECT covet.session_get(:'a'), covet.session_touch(:'a'), covet.session_update(:'a', '{}'), covet.session_delete(:'a'),
 	covet.session_get_many(ARRAY[:'a', :'b']);
 SELECT count(*) FROM covet.session_info(:'a');
 -- but the id is still not to be had
 SELECT covet.session_save(:'a', '{}') AS saved, covet.session_rotate(:'b', '0', :'a') AS rotated, covet.session_get(:'b');
-UPDATE covet._session SET previous_until = now() - interval '11 minutes' WHERE token_hash = sha256(:'b'::bytea);
+UPDATE covet._session SET ended_until = now() - interval '1 second' WHERE token_hash = sha256(:'a'::bytea);
 SELECT covet.session_save(:'a', '{"other": 1}') AS saved, covet.session_get(:'a'), covet.session_get(:'b');
 
 -- Deleting by the old token ends both.
@@ -39,15 +39,15 @@ SELECT covet.session_get(:'a'), covet.session_get(:'b');
 SELECT covet.session_rotate(:'b', '-1 day') AS c \gset
 SELECT covet.session_get(:'b'), covet.session_get(:'c');
 SELECT covet.session_rotate(:'c') AS d \gset
-SELECT previous_until - now() BETWEEN '0 seconds' AND '5 seconds' AS five FROM covet._session WHERE token_hash = sha256(:'d'::bytea);
+SELECT alias_until - now() BETWEEN '0 seconds' AND '5 seconds' AS five FROM covet._session WHERE token_hash = sha256(:'c'::bytea);
 SELECT covet.session_rotate(:'d', NULL) AS e \gset
-SELECT previous_until - now() BETWEEN '0 seconds' AND '5 seconds' AS five FROM covet._session WHERE token_hash = sha256(:'e'::bytea);
+SELECT alias_until - now() BETWEEN '0 seconds' AND '5 seconds' AS five FROM covet._session WHERE token_hash = sha256(:'d'::bytea);
 SELECT covet.session_rotate(:'e', '1000 years') AS f \gset
-SELECT previous_until FROM covet._session WHERE token_hash = sha256(:'f'::bytea);
+SELECT alias_until - now() BETWEEN '23 hours' AND '24 hours' AS lifetime FROM covet._session WHERE token_hash = sha256(:'e'::bytea);
 SELECT covet.session_get(:'e'), covet.session_save(:'e', '{}');
 
 -- Rotated again, the token before the last dies with its grace and cannot be saved.
-UPDATE covet._session SET previous_until = now() - interval '1 second' WHERE token_hash = sha256(:'d'::bytea);
+UPDATE covet._session SET alias_until = now() - interval '1 second' WHERE token_hash = sha256(:'d'::bytea);
 SELECT covet.session_get(:'d'), covet.session_save(:'a', '{}') AS a, covet.session_save(:'b', '{}') AS b,
 	covet.session_save(:'c', '{}') AS c, covet.session_save(:'d', '{}') AS d;
 SELECT covet.session_delete(:'f'), covet.session_get(:'e'), covet.session_save(:'e', '{}') AS e, covet.session_save(:'f', '{}') AS f;
@@ -97,7 +97,7 @@ SELECT covet.session_get(:'a') AS a, covet.session_get(:'b') AS b, covet.session
 SELECT covet.session_update(:'a', '{"n": 2}') > 0 AS update, covet.session_merge(:'a', '{"m": 1}') > 0 AS merge, covet.session_touch(:'a') > now() AS touch, covet.session_get(:'c');
 SELECT covet.session_rotate(:'a') AS rotate, covet.session_login(:'a', 'eve') AS login, covet.session_save(:'a', '{}') AS save, covet.session_count('eve');
 SELECT covet.session_create('{}', 'eve') IS NOT NULL AS another, covet.session_revoke_user('eve', :'a') AS revoked, covet.session_get(:'c');
-UPDATE covet._session SET previous_until = now() - interval '1 second' WHERE token_hash = sha256(:'a'::bytea);
+UPDATE covet._session SET alias_until = now() - interval '1 second' WHERE token_hash = sha256(:'a'::bytea);
 SELECT covet.session_get(:'a') AS a, covet.session_delete(:'a') AS delete_a, covet.session_get(:'b') AS b, covet.session_save(:'a', '{}') AS save;
 -- an end by any of them ends all
 SELECT covet.session_rotate(:'c', '1 hour') AS d \gset
@@ -105,4 +105,4 @@ SELECT covet.session_get(:'b') AS b, covet.session_delete(:'b') AS delete_b, cov
 -- and no alias outlives the lifetime of its session
 SELECT covet.session_create('{}', max_lifetime => '1 hour') AS a \gset
 SELECT covet.session_rotate(covet.session_rotate(:'a', '1000 years')) AS c \gset
-SELECT previous_until - now() <= '1 hour', ended_until - now() <= '1 hour' FROM covet._session WHERE token_hash = sha256(:'a'::bytea);
+SELECT alias_until - now() <= '1 hour', ended_until - now() <= '1 hour 10 minutes' FROM covet._session WHERE token_hash = sha256(:'a'::bytea);

@@ -25,7 +25,7 @@ BEGIN
 			 FROM unnest(p.proargtypes::oid[]) WITH ORDINALITY a (t, n)))
 		FROM pg_proc p
 		WHERE pronamespace = 'covet'::regnamespace
-			AND proname ~ '^(cache|session|token)_|^sweep$|^_cache_usage$'
+			AND proname ~ '^(cache|lock|rate|session|token)_|^sweep$|^_cache_usage$|^_rate_limit_at$'
 		ORDER BY 1
 	LOOP
 		BEGIN

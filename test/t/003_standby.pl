@@ -17,6 +17,7 @@ $primary->safe_psql('postgres', q{
 	SELECT covet.cache_set('k', 'v', idle => '1 hour');
 	SELECT covet.cache_namespace_set('owned', owner => 'pg_monitor');
 	SELECT covet.cache_set('k', 'v', namespace => 'owned');
+	SELECT covet.lock_acquire('lock', '1 hour');
 	SELECT covet.token_revoke('jti', 'infinity');
 	SELECT covet.token_revoke_subject('subject', 'infinity');
 	CREATE ROLE app;
@@ -62,11 +63,16 @@ foreach my $call (
 	q{covet.cache_delete('k')}, q{covet.cache_delete_many('{k}')}, q{covet.cache_clear()},
 	q{covet.cache_invalidate_tags('{t}')}, q{covet.cache_namespace_set('x')},
 	q{covet.cache_namespace_drop('owned')}, q{covet.sweep()},
+	q{covet.lock_acquire('lock')}, q{covet.lock_extend('lock', 1)}, q{covet.lock_release('lock', 1)},
+	q{covet.rate_limit('k', 1, '1 s')}, q{covet.rate_limit('k', 1, '1 s', 0)},
 	q{covet.session_durability('logged')}, q{covet.token_revoke('x', 'infinity')},
 	q{covet.token_revoke_many('{x}', '{infinity}')}, q{covet.token_revoke_subject('x', 'infinity')})
 {
 	is(answer($call), '25006', "25006: $call");
 }
+
+# Its memory is its own: of the primary's locks it knows nothing.
+is(answer(q{count(*) FROM covet.lock_info('lock')}), '0', 'a lock of the primary is not seen');
 
 # Revocations.
 is(answer(q{covet.token_is_revoked('jti')}), 't', 'a revocation answers');
@@ -116,6 +122,8 @@ is(answer("covet.session_get('$token')"), '{"a": 2}', 'sessions go on');
 is(answer("covet.session_update('$token', '{}') > $version"), 't', 'with higher versions');
 is(answer(q{covet.token_is_revoked('jti')}), 't', 'revocations stay');
 is(answer(q{covet.sweep() >= 0}), 't', 'the sweep works');
+is(answer(q{covet.lock_acquire('lock') IS NOT NULL}), 't', 'locks are free');
+is(answer(q{allowed FROM covet.rate_limit('k', 1, '1 hour')}), 't', 'and limits count');
 $standby->stop;
 
 done_testing();
