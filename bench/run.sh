@@ -323,7 +323,7 @@ pgbench_rate()
 				args+=(-T "$duration")
 			fi ;;
 	esac
-	output=$(as_tester env PGOPTIONS="-c floor.value_size=$bytes" "$bindir/pgbench" "${args[@]}" bench 2>&1) ||
+	output=$(as_tester env PGOPTIONS="-c floor.value_file=${value_file// /\\ }" "$bindir/pgbench" "${args[@]}" bench 2>&1) ||
 		{ say "$output" >&2; return 1; }
 	if ! grep -q '^number of failed transactions: 0 ' <<<"$output"; then
 		say "$output" >&2
