@@ -681,6 +681,7 @@ cache_fill(FunctionCallInfo fcinfo, ValueKind kind)
 	text	   *key;
 	int64		lease_id;
 
+	covet_require_stateful(fcinfo);
 	if (PG_ARGISNULL(1))
 		covet_null_not_allowed("lease_id");
 	lease_id = PG_GETARG_INT64(1);
@@ -762,20 +763,6 @@ covet_cache_namespace_drop(PG_FUNCTION_ARGS)
 		covet_null_not_allowed("cache namespace");
 	covet_store_require_writable("cache_namespace_drop()");
 	PG_RETURN_BOOL(covet_fits(name, COVET_NAMESPACE_MAX) && covet_namespace_drop(name));
-}
-
-/*
- * What the owner changes in the table of settings by his own SQL counts as
- * well.  Without the preloaded library nobody keeps settings, and a dump can be
- * restored.
- */
-PG_FUNCTION_INFO_V1(covet__cache_namespace_changed);
-Datum
-covet__cache_namespace_changed(PG_FUNCTION_ARGS)
-{
-	if (covet_hot_available())
-		covet_pending_settings();
-	return PointerGetDatum(NULL);
 }
 
 static void

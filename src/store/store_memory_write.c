@@ -19,6 +19,8 @@
  * What is too large for memory, or alone over the quota of its namespace, is
  * not stored, and then nothing is left of what was there before.
  *
+ * The transaction is then one that has written, and cannot be prepared.
+ *
  * No locks are taken here, and nothing is held while a client is idle.
  */
 #include "postgres.h"
@@ -212,7 +214,7 @@ covet_memory_delete(CacheNamespace *ns, text **keys, int count)
 }
 
 /* ------------------------------------------------------------------------
- * At once.  Noted, so that PREPARE TRANSACTION is refused as after other writes.
+ * At once
  * ------------------------------------------------------------------------ */
 
 /*
@@ -237,13 +239,23 @@ link_now(const HotKey *key, const HotContent *content, HotLinkMode mode, int64 v
 static bool
 remove_found(const HotKey *key, MemoryState state, int64 version, TimestampTz now)
 {
-	if (state == MEMORY_FOUND)
+	if (state == MEMORY_OWN)
 	{
-		covet_pending_note();
-		return covet_hot_remove(key, version, now);
+		covet_pending_delete(key);
+		return true;
 	}
-	covet_pending_delete(key);
-	return true;
+	covet_pending_note();
+	return covet_hot_remove(key, version, now);
+}
+
+/* Give what was found another deadline; false when it is not there any more. */
+static bool
+set_deadline(const HotKey *key, MemoryState state, TimestampTz now, TimestampTz expires_at)
+{
+	if (state == MEMORY_OWN)
+		return covet_pending_set_deadline(key, expires_at);
+	covet_pending_note();
+	return covet_hot_set_deadline(key, now, expires_at);
 }
 
 /*
@@ -474,8 +486,7 @@ covet_memory_touch(CacheNamespace *ns, const text *key, TimestampTz now,
 		if (!covet_memory_live(state))
 			return false;
 		if (expires_at <= now ? remove_found(&hot_key, state, entry.version, now)
-			: state == MEMORY_OWN ? covet_pending_set_deadline(&hot_key, expires_at)
-			: covet_hot_set_deadline(&hot_key, now, expires_at))
+			: set_deadline(&hot_key, state, now, expires_at))
 			return true;
 	}
 }

@@ -156,6 +156,18 @@ BEGIN;
 SELECT covet.cache_set('early', 'lost', namespace => 'mtx');
 PREPARE TRANSACTION 'mtx';
 SELECT covet.cache_get('early', 'mtx');
+-- nor can one be prepared after anything else that writes
+SELECT format('BEGIN; SELECT %s IS NULL AS called; PREPARE TRANSACTION ''regress_covet'';', call)
+FROM unnest(ARRAY['covet.cache_incr(''p'', namespace => ''mtx'')', 'covet.cache_touch(''p'', ''1 hour'', ''mtx'')',
+	'covet.cache_replace(''p'', ''x'', namespace => ''mtx'')', 'covet.cache_take(''p'', ''mtx'')', 'covet.cache_add(''p'', ''y'', namespace => ''mtx'')',
+	'covet.cache_delete(''p'', ''mtx'')', 'covet.cache_set_many(''{p}'', ''{z}'', namespace => ''mtx'')',
+	'covet.cache_invalidate_tags(''{none}'', ''mtx'')', 'covet.cache_clear(''mtx_none'')']) call \gexec
+SELECT covet.cache_get('p', 'mtx'), covet.cache_delete('p', 'mtx');
+-- one that only read can be
+BEGIN;
+SELECT covet.cache_get('early', 'mtx'), covet.cache_add('early', 'x', namespace => 'mtx'), covet.cache_take('none', 'mtx');
+PREPARE TRANSACTION 'regress_covet';
+COMMIT PREPARED 'regress_covet';
 
 -- READ ONLY transactions write memory namespaces, not others
 BEGIN READ ONLY;
