@@ -533,10 +533,7 @@ reader_step(void)
 static void
 sweeper_step(void)
 {
-	PGresult   *result = call("SELECT covet.sweep()", 0);
-
-	if (result)
-		PQclear(result);
+	PQclear(chance(80) ? call("SELECT covet.sweep()", 0) : call("SELECT covet.warm(200)", 0));
 	usleep(30000);
 }
 

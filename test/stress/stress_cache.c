@@ -540,9 +540,13 @@ write_delete(int k)
 	ends_begin(k);
 	effect = effect_begin((Effect) {.settle = settle_end,.key = k});
 	note(SUBJECT_KEY(k), "delete");
-	result = chance(50) ?
-		call("SELECT covet.cache_delete($1, 'stress')", 1, key_name(k)) :
-		call("SELECT covet.cache_delete_many(ARRAY[$1, 'none'], 'stress') = 1", 1, key_name(k));
+	if (!setup.memory && read_committed() && chance(30))	/* the owner's own SQL */
+		result = call("WITH gone AS (DELETE FROM covet._cache WHERE namespace = 'stress' AND key = $1 RETURNING 1)"
+					  " SELECT count(*) > 0 FROM gone", 1, key_name(k));
+	else if (chance(50))
+		result = call("SELECT covet.cache_delete($1, 'stress')", 1, key_name(k));
+	else
+		result = call("SELECT covet.cache_delete_many(ARRAY[$1, 'none'], 'stress') = 1", 1, key_name(k));
 	if (result)
 	{
 		/* In tables a delete that found nothing does nothing at COMMIT. */
