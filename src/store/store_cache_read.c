@@ -403,7 +403,6 @@ deliver_hot(const TableRead *read, int index, const HotValue *value)
 	if (value->varlena != NULL &&
 		((read->flags & CACHE_WITH_TAGS) || entry.value.varlena == NULL))
 		pfree(value->varlena);
-		pfree(value->varlena);
 }
 
 /* Look for a key in memory; false when the table has to be asked. */
@@ -584,6 +583,8 @@ read_keys(TableRead *read, int count)
 		Miss		miss = {.index = i};
 
 		CHECK_FOR_INTERRUPTS();
+		if (i % HOT_PREFETCH == 0 && count > 1 && read->home != NULL)
+			covet_hot_prefetch(read->home, &read->keys[i], Min(count - i, HOT_PREFETCH));
 		if (read->keys[i] == NULL || read_hot(read, &miss))
 			continue;
 		if (misses == NULL)
