@@ -94,7 +94,6 @@ extern uint32 covet_stamp_tag_slot(uint32 namespace_slot, const char *tag, Size 
 extern int64 covet_stamp_get(uint32 slot);
 extern void covet_stamp_move(uint32 slot, int64 expected, int64 stamp);
 extern bool covet_stamp_moved_since(uint32 slot, int64 version);
-extern bool covet_hot_rows_known(int64 version);
 
 /* ------------------------------------------------------------------------
  * in hot_table.c: entries
