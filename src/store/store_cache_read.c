@@ -402,8 +402,9 @@ deliver_hot(const TableRead *read, int index, const HotValue *value)
 		entry.tags = hot_tags(value);
 	read->receive(&entry, index, read->arg);
 
-	/* Who wants the tags copies what he keeps. */
-	if ((read->flags & CACHE_WITH_TAGS) && value->varlena != NULL)
+	/* Who wants the tags copies what he keeps; others may have taken the value. */
+	if (value->varlena != NULL &&
+		((read->flags & CACHE_WITH_TAGS) || entry.value.varlena == NULL))
 		pfree(value->varlena);
 }
 
@@ -585,6 +586,8 @@ read_keys(TableRead *read, int count)
 		Miss		miss = {.index = i};
 
 		CHECK_FOR_INTERRUPTS();
+		if (i % HOT_PREFETCH == 0 && count > 1 && read->home != NULL)
+			covet_hot_prefetch(read->home, &read->keys[i], Min(count - i, HOT_PREFETCH));
 		if (read->keys[i] == NULL || read_hot(read, &miss))
 			continue;
 		if (misses == NULL)
