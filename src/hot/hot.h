@@ -194,6 +194,11 @@ extern bool covet_hot_prepare(const HotKey *key, const HotContent *content,
 extern bool covet_hot_link(const HotKey *key, HotBlock *block, HotLinkMode mode,
 						   int64 expected, TimestampTz now, int64 *version);
 extern void covet_hot_discard(HotBlock *block);
+
+/* ------------------------------------------------------------------------
+ * in hot_change.c: changing and removing entries
+ * ------------------------------------------------------------------------ */
+
 extern bool covet_hot_remove(const HotKey *key, int64 if_version, TimestampTz now);
 extern bool covet_hot_set_deadline(const HotKey *key, TimestampTz now,
 								   TimestampTz expires_at);
