@@ -24,7 +24,6 @@
 #include "base/compat.h"
 #include "base/guc.h"
 #include "codec/value.h"
-#include "hot/hot.h"
 #include "store/store.h"
 
 /* Defines the three SQL functions of a family over one static function. */
@@ -681,6 +680,7 @@ cache_fill(FunctionCallInfo fcinfo, ValueKind kind)
 	text	   *key;
 	int64		lease_id;
 
+	covet_require_stateful(fcinfo);
 	if (PG_ARGISNULL(1))
 		covet_null_not_allowed("lease_id");
 	lease_id = PG_GETARG_INT64(1);
