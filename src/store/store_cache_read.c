@@ -406,7 +406,6 @@ deliver_hot(const TableRead *read, int index, const HotValue *value)
 	if (value->varlena != NULL &&
 		((read->flags & CACHE_WITH_TAGS) || entry.value.varlena == NULL))
 		pfree(value->varlena);
-		pfree(value->varlena);
 }
 
 /* Look for a key in memory; false when the table has to be asked. */
