@@ -433,16 +433,6 @@ COMMENT ON FUNCTION covet.cache_namespace_drop(text) IS
 	'Forgets the settings of a namespace and clears it; the result is whether there were any.';
 REVOKE EXECUTE ON FUNCTION covet.cache_namespace_drop(text) FROM PUBLIC;
 
-CREATE FUNCTION covet._cache_namespace_changed() RETURNS trigger
-AS 'MODULE_PATHNAME', 'covet__cache_namespace_changed'
-LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION covet._cache_namespace_changed() IS
-	'Private: makes backends read the settings of namespaces anew.';
-REVOKE EXECUTE ON FUNCTION covet._cache_namespace_changed() FROM PUBLIC;
-CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON covet._cache_namespace
-	FOR EACH STATEMENT EXECUTE FUNCTION covet._cache_namespace_changed();
-ALTER TABLE covet._cache_namespace ENABLE ALWAYS TRIGGER changed;
-
 CREATE FUNCTION covet._cache_usage(
 	OUT namespace text, OUT entries bigint, OUT bytes bigint, OUT hot_bytes bigint)
 RETURNS SETOF record

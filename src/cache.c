@@ -764,20 +764,6 @@ covet_cache_namespace_drop(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(covet_fits(name, COVET_NAMESPACE_MAX) && covet_namespace_drop(name));
 }
 
-/*
- * What the owner changes in the table of settings by his own SQL counts as
- * well.  Without the preloaded library nobody keeps settings, and a dump can be
- * restored.
- */
-PG_FUNCTION_INFO_V1(covet__cache_namespace_changed);
-Datum
-covet__cache_namespace_changed(PG_FUNCTION_ARGS)
-{
-	if (covet_hot_available())
-		covet_pending_settings();
-	return PointerGetDatum(NULL);
-}
-
 static void
 receive_usage(const text *namespace, int64 entries, int64 bytes, int64 hot_bytes, void *arg)
 {
