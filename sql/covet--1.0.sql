@@ -49,7 +49,7 @@ CREATE UNLOGGED TABLE covet._cache (
 	expires_at timestamptz NOT NULL,	-- infinity: no deadline
 	seen_at timestamptz NOT NULL,		-- counts when idle is not 0
 	idle bigint NOT NULL,				-- microseconds; 0: ends at expires_at only
-	stale bigint NOT NULL,				-- microseconds from expires_at on in which
+	stale bigint NOT NULL DEFAULT 0,	-- microseconds from expires_at on in which
 										-- cache_lease still shows it
 	stamp bigint NOT NULL,				-- of the namespace, when written
 	namespace text COLLATE "C" NOT NULL,

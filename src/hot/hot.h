@@ -194,6 +194,11 @@ extern bool covet_hot_prepare(const HotKey *key, const HotContent *content,
 extern bool covet_hot_link(const HotKey *key, HotBlock *block, HotLinkMode mode,
 						   int64 expected, TimestampTz now, int64 *version);
 extern void covet_hot_discard(HotBlock *block);
+
+/* ------------------------------------------------------------------------
+ * in hot_change.c: changing and removing entries
+ * ------------------------------------------------------------------------ */
+
 extern bool covet_hot_remove(const HotKey *key, int64 if_version, TimestampTz now);
 extern bool covet_hot_set_deadline(const HotKey *key, TimestampTz now,
 								   TimestampTz expires_at);
@@ -203,6 +208,14 @@ extern void covet_hot_drop(const HotKey *key);
 extern bool covet_hot_seen(const HotKey *key, TimestampTz *seen_at);
 extern void covet_hot_saved(const HotKey *key, TimestampTz seen_at);
 extern bool covet_hot_expire(const HotKey *key, TimestampTz now);
+
+/* ------------------------------------------------------------------------
+ * in hot_prefetch.c: batches
+ * ------------------------------------------------------------------------ */
+
+#define HOT_PREFETCH	16		/* keys to ask for at once */
+
+extern void covet_hot_prefetch(HotHome *home, text **keys, int count);
 
 /* ------------------------------------------------------------------------
  * in hot_lease.c: leases

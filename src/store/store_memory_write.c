@@ -521,6 +521,7 @@ covet_memory_fill(CacheNamespace *ns, const CacheWrite *write, const text *key,
 			covet_pending_delete(&hot_key);
 		return stored;
 	}
+	covet_pending_note();
 	if (stored && keep && covet_hot_prepare(&hot_key, &content, &block))
 		return covet_hot_link(&hot_key, &block, HOT_IF_LEASE, lease_id, covet_now(), NULL);
 	return covet_hot_lease_end(&hot_key, lease_id, covet_now(), true) && stored;
