@@ -58,7 +58,9 @@ OBJS = \
 	src/hot/hot_entry.o \
 	src/hot/hot_evict.o \
 	src/hot/hot_table.o \
+	src/hot/hot_prefetch.o \
 	src/hot/hot_walk.o \
+	src/hot/hot_lease.o \
 	src/hot/hot_pending.o \
 	src/hot/hot_publish.o \
 	src/hot/hot_rate.o \
@@ -70,6 +72,9 @@ OBJS = \
 	src/store/store_namespace.o \
 	src/store/store_cache_read.o \
 	src/store/store_cache_write.o \
+	src/store/store_cache_lease.o \
+	src/store/store_memory_read.o \
+	src/store/store_memory_write.o \
 	src/store/store_cache.o \
 	src/store/store_session_hot.o \
 	src/store/store_session_row.o \

@@ -49,6 +49,8 @@ CREATE UNLOGGED TABLE covet._cache (
 	expires_at timestamptz NOT NULL,	-- infinity: no deadline
 	seen_at timestamptz NOT NULL,		-- counts when idle is not 0
 	idle bigint NOT NULL,				-- microseconds; 0: ends at expires_at only
+	stale bigint NOT NULL DEFAULT 0,	-- microseconds from expires_at on in which
+										-- cache_lease still shows it
 	stamp bigint NOT NULL,				-- of the namespace, when written
 	namespace text COLLATE "C" NOT NULL,
 	key text COLLATE "C" NOT NULL,
@@ -356,6 +358,63 @@ COMMENT ON FUNCTION covet.cache_invalidate_tags(text[], text) IS
 	'Ends all entries that carry one of the tags, whatever their number, at commit.';
 REVOKE EXECUTE ON FUNCTION covet.cache_invalidate_tags(text[], text) FROM PUBLIC;
 
+CREATE FUNCTION covet.cache_lease(
+	key text, lease interval DEFAULT '10 s', namespace text DEFAULT 'default',
+	OUT status text, OUT value text, OUT lease_id bigint)
+AS 'MODULE_PATHNAME', 'covet_cache_lease'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.cache_lease(text, interval, text) IS
+	'Reads a value as text, or says who computes it: hit, stale (an old value, somebody computes), won (you compute), wait.';
+REVOKE EXECUTE ON FUNCTION covet.cache_lease(text, interval, text) FROM PUBLIC;
+
+CREATE FUNCTION covet.cache_fill(
+	key text, lease_id bigint, value text, ttl interval DEFAULT NULL,
+	stale interval DEFAULT '0', namespace text DEFAULT 'default', tags text[] DEFAULT NULL)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'covet_cache_fill'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.cache_fill(text, bigint, text, interval, interval, text, text[]) IS
+	'Stores text computed under a lease, if that is still held; value NULL gives the lease back.';
+REVOKE EXECUTE ON FUNCTION covet.cache_fill(text, bigint, text, interval, interval, text, text[]) FROM PUBLIC;
+
+CREATE FUNCTION covet.cache_lease_bytea(
+	key text, lease interval DEFAULT '10 s', namespace text DEFAULT 'default',
+	OUT status text, OUT value bytea, OUT lease_id bigint)
+AS 'MODULE_PATHNAME', 'covet_cache_lease_bytea'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.cache_lease_bytea(text, interval, text) IS
+	'Reads a value as bytea, or says who computes it: hit, stale (an old value, somebody computes), won (you compute), wait.';
+REVOKE EXECUTE ON FUNCTION covet.cache_lease_bytea(text, interval, text) FROM PUBLIC;
+
+CREATE FUNCTION covet.cache_fill_bytea(
+	key text, lease_id bigint, value bytea, ttl interval DEFAULT NULL,
+	stale interval DEFAULT '0', namespace text DEFAULT 'default', tags text[] DEFAULT NULL)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'covet_cache_fill_bytea'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.cache_fill_bytea(text, bigint, bytea, interval, interval, text, text[]) IS
+	'Stores bytea computed under a lease, if that is still held; value NULL gives the lease back.';
+REVOKE EXECUTE ON FUNCTION covet.cache_fill_bytea(text, bigint, bytea, interval, interval, text, text[]) FROM PUBLIC;
+
+CREATE FUNCTION covet.cache_lease_jsonb(
+	key text, lease interval DEFAULT '10 s', namespace text DEFAULT 'default',
+	OUT status text, OUT value jsonb, OUT lease_id bigint)
+AS 'MODULE_PATHNAME', 'covet_cache_lease_jsonb'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.cache_lease_jsonb(text, interval, text) IS
+	'Reads a value as jsonb, or says who computes it: hit, stale (an old value, somebody computes), won (you compute), wait.';
+REVOKE EXECUTE ON FUNCTION covet.cache_lease_jsonb(text, interval, text) FROM PUBLIC;
+
+CREATE FUNCTION covet.cache_fill_jsonb(
+	key text, lease_id bigint, value jsonb, ttl interval DEFAULT NULL,
+	stale interval DEFAULT '0', namespace text DEFAULT 'default', tags text[] DEFAULT NULL)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'covet_cache_fill_jsonb'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION covet.cache_fill_jsonb(text, bigint, jsonb, interval, interval, text, text[]) IS
+	'Stores jsonb computed under a lease, if that is still held; value NULL gives the lease back.';
+REVOKE EXECUTE ON FUNCTION covet.cache_fill_jsonb(text, bigint, jsonb, interval, interval, text, text[]) FROM PUBLIC;
+
 CREATE FUNCTION covet.cache_namespace_set(
 	namespace text, storage text DEFAULT 'table', default_ttl interval DEFAULT NULL,
 	max_bytes bigint DEFAULT NULL, codec text DEFAULT 'auto', owner regrole DEFAULT NULL)
@@ -375,11 +434,11 @@ COMMENT ON FUNCTION covet.cache_namespace_drop(text) IS
 REVOKE EXECUTE ON FUNCTION covet.cache_namespace_drop(text) FROM PUBLIC;
 
 CREATE FUNCTION covet._cache_usage(
-	OUT namespace text, OUT entries bigint, OUT bytes bigint)
+	OUT namespace text, OUT entries bigint, OUT bytes bigint, OUT hot_bytes bigint)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'covet__cache_usage'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION covet._cache_usage() IS 'Private: live entries and their stored bytes, a row a namespace.';
+COMMENT ON FUNCTION covet._cache_usage() IS 'Private: live entries, their stored bytes and bytes in memory; rows to be added up by namespace.';
 REVOKE EXECUTE ON FUNCTION covet._cache_usage() FROM PUBLIC;
 -- A view's functions are checked as its user.
 GRANT EXECUTE ON FUNCTION covet._cache_usage() TO pg_monitor;
@@ -393,9 +452,15 @@ CREATE VIEW covet.cache_namespaces AS
 		n.owner_oid::regrole AS owner,
 		coalesce(u.entries, 0) AS entries,
 		coalesce(u.bytes, 0) AS bytes,
-		0::bigint AS hot_bytes
+		coalesce(u.hot_bytes, 0) AS hot_bytes
 	FROM covet._cache_namespace n
-		FULL JOIN covet._cache_usage() u USING (namespace);
+		FULL JOIN (
+			SELECT namespace, pg_catalog.sum(entries)::bigint AS entries,
+				pg_catalog.sum(bytes)::bigint AS bytes,
+				pg_catalog.sum(hot_bytes)::bigint AS hot_bytes
+			FROM covet._cache_usage()
+			GROUP BY namespace) u USING (namespace)
+	WHERE n.namespace IS NOT NULL OR u.entries OPERATOR(pg_catalog.>) 0;
 COMMENT ON VIEW covet.cache_namespaces IS
 	'Cache namespaces that have settings or entries; NULL settings stand for the defaults.';
 GRANT SELECT ON covet.cache_namespaces TO pg_monitor;

@@ -24,6 +24,7 @@
 #include "base/compat.h"
 #include "base/guc.h"
 #include "codec/value.h"
+#include "hot/hot.h"
 #include "store/store.h"
 
 /* Defines the three SQL functions of a family over one static function. */
@@ -35,6 +36,9 @@
 	Datum covet_##name##_bytea(PG_FUNCTION_ARGS) { return name(fcinfo, VALUE_BYTEA); } \
 	Datum covet_##name##_jsonb(PG_FUNCTION_ARGS) { return name(fcinfo, VALUE_JSONB); } \
 	extern int	no_such_variable
+
+/* What a NULL lease stands for. */
+#define DEFAULT_LEASE	(10 * USECS_PER_SEC)
 
 /* ------------------------------------------------------------------------
  * Arguments
@@ -430,8 +434,7 @@ cache_set(FunctionCallInfo fcinfo, ValueKind kind)
 	key = key_to_write(fcinfo, 0);
 	frame = value_to_write(fcinfo, 1, &ns, kind);
 	write_options(fcinfo, &ns, 2, 4, 5, &write);
-	(void) covet_cache_set_entries(&ns, &write, &key, &frame, 1);
-	PG_RETURN_BOOL(true);
+	PG_RETURN_BOOL(covet_cache_set_entries(&ns, &write, &key, &frame, 1) == 1);
 }
 
 TYPED_FUNCTIONS(cache_set);
@@ -635,6 +638,70 @@ covet_cache_invalidate_tags(PG_FUNCTION_ARGS)
 }
 
 /* ------------------------------------------------------------------------
+ * Leases
+ * ------------------------------------------------------------------------ */
+
+static Datum
+cache_lease(FunctionCallInfo fcinfo, ValueKind wanted)
+{
+	static const char *const statuses[] = {
+		[LEASE_HIT] = "hit",
+		[LEASE_STALE] = "stale",
+		[LEASE_WON] = "won",
+		[LEASE_WAIT] = "wait",
+	};
+	CacheLease	lease = {.status = LEASE_WON,.isnull = true};
+	CacheNamespace ns;
+	TupleDesc	desc;
+	Datum		values[3];
+	bool		nulls[3] = {0};
+	text	   *key;
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	if (begin_read(fcinfo, 2, &ns) && (key = key_to_find(fcinfo, 0)) != NULL)
+		covet_cache_lease_entry(&ns, key, PG_ARGISNULL(1) ? DEFAULT_LEASE
+						  : covet_ttl_from_interval(PG_GETARG_INTERVAL_P(1)),
+						  wanted, &lease);
+	values[0] = CStringGetTextDatum(statuses[lease.status]);
+	values[1] = lease.value;
+	nulls[1] = lease.isnull;
+	values[2] = Int64GetDatum(lease.lease_id);
+	nulls[2] = lease.status != LEASE_WON;
+	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
+}
+
+TYPED_FUNCTIONS(cache_lease);
+
+static Datum
+cache_fill(FunctionCallInfo fcinfo, ValueKind kind)
+{
+	CacheNamespace ns;
+	CacheWrite	write;
+	text	   *key;
+	int64		lease_id;
+
+	if (PG_ARGISNULL(1))
+		covet_null_not_allowed("lease_id");
+	lease_id = PG_GETARG_INT64(1);
+	if (PG_ARGISNULL(2))
+	{
+		PG_RETURN_BOOL(begin_read(fcinfo, 5, &ns) &&
+					   (key = key_to_find(fcinfo, 0)) != NULL &&
+					   covet_cache_give_back(&ns, key, lease_id));
+	}
+	begin_write(fcinfo, 5, &ns, "cache_fill()");
+	key = key_to_write(fcinfo, 0);
+	write_options(fcinfo, &ns, 3, 6, -1, &write);
+	if (!PG_ARGISNULL(4))
+		write.stale = Max(covet_ttl_from_interval(PG_GETARG_INTERVAL_P(4)), 0);
+	PG_RETURN_BOOL(covet_cache_fill_entry(&ns, &write, key, lease_id,
+									value_to_write(fcinfo, 2, &ns, kind)));
+}
+
+TYPED_FUNCTIONS(cache_fill);
+
+/* ------------------------------------------------------------------------
  * Namespaces
  * ------------------------------------------------------------------------ */
 
@@ -642,15 +709,11 @@ covet_cache_invalidate_tags(PG_FUNCTION_ARGS)
 static void
 check_storage(const char *storage)
 {
-	if (strcmp(storage, "memory") == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("cache storage \"memory\" is not supported by this version of covet")));
-	if (strcmp(storage, "table") != 0)
+	if (covet_storage_by_name(storage) < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("unrecognized cache storage \"%s\"", storage),
-				 errhint("Storage is \"table\".")));
+				 errhint("Storage is \"table\" or \"memory\".")));
 }
 
 PG_FUNCTION_INFO_V1(covet_cache_namespace_set);
@@ -702,12 +765,12 @@ covet_cache_namespace_drop(PG_FUNCTION_ARGS)
 }
 
 static void
-receive_usage(const text *namespace, int64 entries, int64 bytes, void *arg)
+receive_usage(const text *namespace, int64 entries, int64 bytes, int64 hot_bytes, void *arg)
 {
 	ReturnSetInfo *rsinfo = arg;
-	Datum		values[3] = {PointerGetDatum(namespace), Int64GetDatum(entries),
-	Int64GetDatum(bytes)};
-	bool		nulls[3] = {0};
+	Datum		values[4] = {PointerGetDatum(namespace), Int64GetDatum(entries),
+	Int64GetDatum(bytes), Int64GetDatum(hot_bytes)};
+	bool		nulls[4] = {0};
 
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }

@@ -57,18 +57,6 @@ covet_storage_by_name(const char *name)
 	return -1;
 }
 
-static bool
-check_default_storage(int *newval, void **extra, GucSource source)
-{
-	if (*newval == STORAGE_MEMORY)
-	{
-		GUC_check_errcode(ERRCODE_FEATURE_NOT_SUPPORTED);
-		GUC_check_errmsg("cache storage \"memory\" is not supported by this version of covet");
-		return false;
-	}
-	return true;
-}
-
 /*
  * Those that tests make a race wide with.
  */
@@ -109,7 +97,7 @@ covet_guc_init(bool preloading)
 							 storage_options,
 							 PGC_SIGHUP,
 							 0,
-							 check_default_storage, NULL, NULL);
+							 NULL, NULL, NULL);
 
 	DefineCustomIntVariable("covet.default_ttl",
 							"Sets the time to live of cache entries written without one.",

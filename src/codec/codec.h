@@ -78,6 +78,8 @@ extern bytea *covet_frame_encode(ValueKind kind, const char *raw, Size raw_size,
 extern void covet_frame_head(const bytea *frame, ValueParts *parts);
 extern void covet_frame_own_parts(const bytea *frame, ValueParts *parts);
 extern void covet_frame_parts(const bytea *frame, ValueParts *parts);
+extern void covet_prefix_parts(uint8 head, const char *prefix, const char *body,
+							   uint32 size, ValueParts *parts);
 extern void covet_payload_parts(uint8 head, const char *payload, uint32 size,
 								struct varlena *varlena, ValueParts *parts);
 extern int	covet_payload_prefix(const ValueParts *parts, char *prefix);

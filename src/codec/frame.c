@@ -173,8 +173,30 @@ covet_frame_parts(const bytea *frame, ValueParts *parts)
 }
 
 /*
- * The parts of a value in the form it has in memory: the head byte and "size"
- * bytes at "payload", which they point to.  "varlena" is NULL or a palloc'd one
+ * The parts of a value in the form it has in memory: the head byte, the prefix
+ * (unless the value is raw) and "size" bytes of body, which they point to.
+ * Raises XX001 for what cannot be one.
+ */
+void
+covet_prefix_parts(uint8 head, const char *prefix, const char *body, uint32 size,
+				   ValueParts *parts)
+{
+	check_kind_and_codec(covet_head_kind(head), covet_head_codec(head));
+	memset(parts, 0, sizeof(*parts));
+	parts->head = head;
+	parts->body = body;
+	parts->body_size = size;
+	if (covet_head_codec(head) == CODEC_RAW)
+		parts->raw_size = size;
+	else
+	{
+		memcpy(&parts->dictionary, prefix, sizeof(uint32));
+		memcpy(&parts->raw_size, prefix + sizeof(uint32), sizeof(uint32));
+	}
+}
+
+/*
+ * The same, with the prefix before the body: "size" bytes at "payload".  "varlena" is NULL or a palloc'd one
  * whose data is the payload; covet_value_decode may give it away.  Raises
  * XX001 for what cannot be one.
  */
@@ -182,25 +204,13 @@ void
 covet_payload_parts(uint8 head, const char *payload, uint32 size,
 					struct varlena *varlena, ValueParts *parts)
 {
-	const CodecId codec = covet_head_codec(head);
+	const uint32 prefix = covet_head_codec(head) == CODEC_RAW ? 0 : VALUE_PREFIX_SIZE;
 
-	check_kind_and_codec(covet_head_kind(head), codec);
-	memset(parts, 0, sizeof(*parts));
-	parts->head = head;
-	if (codec == CODEC_RAW)
-	{
-		parts->raw_size = size;
-		parts->body = payload;
-		parts->body_size = size;
-		parts->varlena = varlena;
-		return;
-	}
-	if (size < VALUE_PREFIX_SIZE)
+	if (size < prefix)
 		corrupt("It is shorter than its header.");
-	memcpy(&parts->dictionary, payload, sizeof(uint32));
-	memcpy(&parts->raw_size, payload + sizeof(uint32), sizeof(uint32));
-	parts->body = payload + VALUE_PREFIX_SIZE;
-	parts->body_size = size - VALUE_PREFIX_SIZE;
+	covet_prefix_parts(head, payload, payload + prefix, size - prefix, parts);
+	if (prefix == 0)
+		parts->varlena = varlena;
 }
 
 /*

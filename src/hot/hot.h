@@ -78,6 +78,7 @@ extern void covet_hot_settings_move(uint16 space);
 extern HotHome *covet_hot_home(HotStore store, const char *name, Size name_size,
 							   bool create);
 extern HotHome *covet_hot_home_by_id(uint16 id);
+extern int	covet_hot_homes(void);
 extern void covet_hot_key(HotKey *key, HotHome *home, const void *bytes, Size size);
 
 /* ------------------------------------------------------------------------
@@ -92,6 +93,7 @@ extern uint32 covet_stamp_namespace_slot(const char *name, Size size);
 extern uint32 covet_stamp_tag_slot(uint32 namespace_slot, const char *tag, Size size);
 extern int64 covet_stamp_get(uint32 slot);
 extern void covet_stamp_move(uint32 slot, int64 expected, int64 stamp);
+extern bool covet_stamp_moved_since(uint32 slot, int64 version);
 extern bool covet_hot_rows_known(int64 version);
 
 /* ------------------------------------------------------------------------
@@ -203,24 +205,31 @@ extern void covet_hot_saved(const HotKey *key, TimestampTz seen_at);
 extern bool covet_hot_expire(const HotKey *key, TimestampTz now);
 
 /* ------------------------------------------------------------------------
+ * in hot_prefetch.c: batches
+ * ------------------------------------------------------------------------ */
+
+#define HOT_PREFETCH	16		/* keys to ask for at once */
+
+extern void covet_hot_prefetch(HotHome *home, text **keys, int count);
+
+/* ------------------------------------------------------------------------
  * in hot_lease.c: leases
  * ------------------------------------------------------------------------ */
 
 typedef enum HotLease
 {
-	HOT_LEASE_HIT,				/* fresh: *value is it */
-	HOT_LEASE_WON,				/* *value is the stale one, if any (payload NULL: none) */
-	HOT_LEASE_HELD,				/* somebody else has it; *value as for WON */
-	HOT_LEASE_CHANGED,			/* the guard does not hold any more: read again */
+	HOT_LEASE_WON,
+	HOT_LEASE_HELD,				/* somebody else has it */
+	HOT_LEASE_CHANGED,			/* there is a value now, or the row was written */
 	HOT_LEASE_FULL				/* no memory to keep a lease in */
 } HotLease;
 
 extern HotLease covet_hot_lease(const HotKey *key, TimestampTz now, Ttl lease,
-								const HotGuard *guard, const HotContent *stale,
-								HotValue *value, int64 *lease_id);
+								const HotGuard *guard, int64 max_bytes, int64 *lease_id);
 extern bool covet_hot_lease_held(const HotKey *key, int64 lease_id, TimestampTz now,
-								 int64 *stamp);
-extern bool covet_hot_lease_release(const HotKey *key, int64 lease_id, TimestampTz now);
+								 bool *fenced);
+extern bool covet_hot_lease_end(const HotKey *key, int64 lease_id, TimestampTz now,
+								bool remove);
 
 /* ------------------------------------------------------------------------
  * in hot_walk.c: looking at all entries

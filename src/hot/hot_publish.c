@@ -23,7 +23,8 @@
  * is linked.  Where a stamp it was made under has moved since, by somebody
  * else's or our own later clear, or its time is over, or memory has no room, it
  * is removed instead: as if it had been set and had gone at once.  What was
- * there before must not stay.
+ * there before must not stay.  A value that was computed under a lease takes
+ * effect only if that is still held.
  *
  * An operation that comes after our PRE_COMMIT, from another extension's, is
  * prepared at once.
@@ -137,7 +138,9 @@ publish_set(PendingOp *op, TimestampTz now)
 		covet_pending_stamps_hold(key->home, &op->u.set.value->content, covet_stamp_get))
 		(void) covet_hot_link(key, block, lease_id != 0 ? HOT_IF_LEASE : HOT_ALWAYS,
 							  lease_id, now, &version);
-	else if (lease_id == 0)
+	else if (lease_id != 0)
+		(void) covet_hot_lease_end(key, lease_id, now, true);
+	else
 		(void) covet_hot_remove(key, 0, now);
 	covet_hot_discard(block);
 }

@@ -15,7 +15,6 @@ extern uint16 covet_hot_space_of(Oid database, Oid schema);
 extern void covet_hot_space_oids(uint16 space, Oid *database, Oid *schema);
 extern HotHome *covet_hot_home_in(uint16 space, HotStore store, const char *name,
 								  Size name_size, bool create);
-extern int	covet_hot_homes(void);
 
 /* in hot_stamp.c */
 extern void covet_stamp_init(void);

@@ -20,6 +20,11 @@
  * earlier count as absent: known_from is the version from which on no clear
  * has been lost, in this boot or an earlier one, and the file carries it on.
  *
+ * A stamp's number says nothing of when it moved: it was given out when the
+ * clear was called, and moved at commit.  Who has to know that, because he
+ * began to compute a value in between, asks for the version at the move, which
+ * MOVE_SLOTS words keep, each for many slots.
+ *
  * Locks: none, all are atomics; known_from is set before anybody is served.
  */
 #include "postgres.h"
@@ -31,9 +36,12 @@
 #include "base/version.h"
 #include "hot/hot_shared.h"
 
+#define MOVE_SLOTS	4096		/* a power of two */
+
 typedef struct StampShared
 {
 	int64		known_from;		/* a version */
+	pg_atomic_uint64 moves[MOVE_SLOTS]; /* version at the last move */
 	pg_atomic_uint64 stamps[HOT_SLOTS];
 } StampShared;
 
@@ -51,6 +59,8 @@ init_shared(void *segment)
 	StampShared *new = segment;
 
 	new->known_from = covet_first_version();
+	for (int i = 0; i < MOVE_SLOTS; i++)
+		pg_atomic_init_u64(&new->moves[i], 0);
 	pg_atomic_init_u64(&new->stamps[0], 0);
 	for (uint32 slot = 1; slot < HOT_SLOTS; slot++)
 		pg_atomic_init_u64(&new->stamps[slot], (uint64) covet_next_version());
@@ -115,6 +125,30 @@ covet_stamp_get(uint32 slot)
 	return (int64) pg_atomic_read_u64(&shared->stamps[slot]);
 }
 
+/* Note that a slot is about to move. */
+static void
+note_move(uint32 slot)
+{
+	pg_atomic_uint64 *word = &shared->moves[slot & (MOVE_SLOTS - 1)];
+	uint64		version = (uint64) covet_next_version();
+	uint64		seen = pg_atomic_read_u64(word);
+
+	while (seen < version && !pg_atomic_compare_exchange_u64(word, &seen, version))
+		;
+}
+
+/*
+ * May the stamp of a slot have moved, by somebody's commit, since a version was
+ * given out?  A stamp read before this is asked is from before the move, or the
+ * answer is yes.
+ */
+bool
+covet_stamp_moved_since(uint32 slot, int64 version)
+{
+	pg_read_barrier();
+	return (int64) pg_atomic_read_u64(&shared->moves[slot & (MOVE_SLOTS - 1)]) > version;
+}
+
 /*
  * Move the stamp of a slot to "stamp", a new version, or where it is no longer
  * what was expected to a fresher one: what was written with either is then
@@ -126,6 +160,7 @@ covet_stamp_move(uint32 slot, int64 expected, int64 stamp)
 	uint64		seen = (uint64) expected;
 
 	Assert(slot > 0 && slot < HOT_SLOTS);
+	note_move(slot);
 	if (!pg_atomic_compare_exchange_u64(&shared->stamps[slot], &seen, (uint64) stamp))
 		pg_atomic_exchange_u64(&shared->stamps[slot], (uint64) covet_next_version());
 }

@@ -176,18 +176,6 @@ covet_hot_max_value_size(void)
  * Looking up
  * ------------------------------------------------------------------------ */
 
-static HotBucket *
-bucket_of(HotPartition *partition, uint64 hash)
-{
-	return &partition->buckets[(uint32) hash & partition->bucket_mask];
-}
-
-static uint32 *
-fence_of(HotPartition *partition, uint64 hash)
-{
-	return &partition->fences[(uint32) hash & partition->bucket_mask & (HOT_FENCES - 1)];
-}
-
 /*
  * The bucket of an entry.  The caller holds the partition's lock.
  */
@@ -201,8 +189,12 @@ covet_hot_bucket_of(HotPartition *partition, const HotEntry *entry)
 	return bucket_of(partition, key.hash);
 }
 
-static HotLink
-find(HotPartition *partition, const HotBucket *bucket, const HotKey *key)
+/*
+ * The entry of a key in its bucket, or 0.  The caller holds the partition's
+ * lock.
+ */
+HotLink
+covet_hot_find(HotPartition *partition, const HotBucket *bucket, const HotKey *key)
 {
 	for (HotLink link = bucket->head; link != 0;)
 	{
@@ -357,9 +349,9 @@ copy_pieces(HotPartition *partition, HotLink link, HotValue *value)
 /*
  * Look for an entry.  With HOT_HIT *value is filled: its payload and tags stand
  * in a buffer that lasts until the next call, or in *value's varlena, palloc'd
- * in the current context.  With HOT_MISS *guard (may be NULL) is what
- * covet_hot_promote() needs; note it before a snapshot is taken.  Raises 53200
- * when a large value cannot be copied.
+ * in the current context.  *guard (may be NULL) is what covet_hot_promote()
+ * needs; note it before a snapshot is taken.  Raises 53200 when a large value
+ * cannot be copied.
  */
 HotResult
 covet_hot_get(const HotKey *key, TimestampTz now, int flags, HotValue *value,
@@ -376,7 +368,7 @@ covet_hot_get(const HotKey *key, TimestampTz now, int flags, HotValue *value,
 
 	LWLockAcquire(partition_lock(number), LW_SHARED);
 	fenced = key->home->store != HOT_MEMORY && *fence_of(partition, key->hash) > 0;
-	link = fenced ? 0 : find(partition, bucket, key);
+	link = fenced ? 0 : covet_hot_find(partition, bucket, key);
 	if (link == 0)
 		result = key->home->store == HOT_MEMORY ? HOT_ABSENT : HOT_MISS;
 	else
@@ -394,7 +386,7 @@ covet_hot_get(const HotKey *key, TimestampTz now, int flags, HotValue *value,
 			pg_atomic_write_u64(&backend->hazard, (uint64) number << 32 | link);
 		copy_block(entry, flags, value);
 	}
-	else if (guard != NULL)
+	if (guard != NULL)
 	{
 		guard->change = bucket->change;
 		guard->epoch = covet_hot_epoch(key->home->space, key->home->store);
@@ -485,6 +477,14 @@ take_blocks(uint32 number, const HotKey *key, const HotContent *content, Size si
 	return link;
 }
 
+/* Would the entry take its home over the quota? */
+static bool
+over_quota(const HotKey *key, const HotContent *content, Size payload)
+{
+	return content->max_bytes > 0 &&
+		(int64) (pg_atomic_read_u64(&key->home->bytes) + key->size + payload) > content->max_bytes;
+}
+
 /* Make an entry that carries the epoch of its store. */
 static bool
 prepare(const HotKey *key, const HotContent *content, uint32 epoch, HotBlock *block)
@@ -500,9 +500,14 @@ prepare(const HotKey *key, const HotContent *content, uint32 epoch, HotBlock *bl
 	block->entry = 0;
 	if (payload > covet_hot_max_value_size())
 		return false;
-	if (content->max_bytes > 0 && (int64) (pg_atomic_read_u64(&key->home->bytes) +
-										   key->size + payload) > content->max_bytes)
+	if (over_quota(key, content, payload))
+	{
 		covet_evict_home(key->home, content->max_bytes - key->size - payload, number, now);
+
+		/* One transaction may have prepared more than its namespace can hold. */
+		if (over_quota(key, content, payload))
+			return false;
+	}
 
 	LWLockAcquire(partition_lock(number), LW_EXCLUSIVE);
 	block->entry = take_blocks(number, key, content, size, flags, &chain, now);
@@ -574,9 +579,12 @@ keep_as_stub(HotEntry *entry)
 	return true;
 }
 
-/* Link a prepared entry, in the place of "old" if there is one. */
-static void
-link_entry(uint32 number, HotBucket *bucket, HotLink old, HotLink link)
+/*
+ * Link a prepared entry, in the place of "old" unless that is 0.  The caller
+ * holds the partition's lock exclusively.
+ */
+void
+covet_hot_link_entry(uint32 number, HotBucket *bucket, HotLink old, HotLink link)
 {
 	HotPartition *partition = partition_at(number);
 	HotEntry   *entry = entry_at(partition, link);
@@ -590,9 +598,12 @@ link_entry(uint32 number, HotBucket *bucket, HotLink old, HotLink link)
 	covet_evict_link(partition, link);
 }
 
-/* Is there a value that everybody can see? */
-static bool
-is_live(HotEntry *entry, TimestampTz now)
+/*
+ * Does an entry have a value that everybody can see?  One that was not seen in
+ * time is marked as over.  The caller holds the partition's lock.
+ */
+bool
+covet_hot_is_live(HotEntry *entry, TimestampTz now)
 {
 	return (entry->flags & HOT_NO_VALUE) == 0 && entry->expires_at > now &&
 		!covet_entry_cleared(entry, false) &&
@@ -607,9 +618,9 @@ may_link(HotEntry *old, HotLinkMode mode, int64 expected, TimestampTz now)
 		case HOT_ALWAYS:
 			return true;
 		case HOT_IF_ABSENT:
-			return old == NULL || !is_live(old, now);
+			return old == NULL || !covet_hot_is_live(old, now);
 		case HOT_IF_VERSION:
-			return old != NULL && is_live(old, now) &&
+			return old != NULL && covet_hot_is_live(old, now) &&
 				(expected == 0 || expected == old->version);
 		case HOT_IF_LEASE:
 			return old != NULL && covet_entry_lease_held(old, expected, now);
@@ -634,7 +645,7 @@ covet_hot_link(const HotKey *key, HotBlock *block, HotLinkMode mode, int64 expec
 	bool		linked;
 
 	LWLockAcquire(partition_lock(number), LW_EXCLUSIVE);
-	old = find(partition, bucket, key);
+	old = covet_hot_find(partition, bucket, key);
 	linked = may_link(old == 0 ? NULL : entry_at(partition, old), mode, expected, now);
 	if (linked)
 	{
@@ -642,7 +653,7 @@ covet_hot_link(const HotKey *key, HotBlock *block, HotLinkMode mode, int64 expec
 			entry->version = covet_next_version();
 		if (version != NULL)
 			*version = entry->version;
-		link_entry(number, bucket, old, block->entry);
+		covet_hot_link_entry(number, bucket, old, block->entry);
 		block->entry = 0;
 	}
 	LWLockRelease(partition_lock(number));
@@ -664,7 +675,7 @@ may_promote(HotPartition *partition, HotBucket *bucket, const HotKey *key,
 	if (old == NULL || covet_entry_cleared(old, false))
 		return true;
 	if (old->flags & HOT_PLACEHOLDER)
-		return false;
+		return covet_entry_over(old, covet_now());
 	if (old->flags & HOT_IS_STUB)
 		return !content->absent;
 	return (old->flags & HOT_IS_ABSENT) != 0;
@@ -700,14 +711,14 @@ covet_hot_promote(const HotKey *key, const HotGuard *guard, const HotContent *co
 		return false;
 
 	LWLockAcquire(partition_lock(number), LW_EXCLUSIVE);
-	old = find(partition, bucket, key);
+	old = covet_hot_find(partition, bucket, key);
 	promoted = may_promote(partition, bucket, key, guard,
 						   old == 0 ? NULL : entry_at(partition, old), content);
 	if (promoted)
 	{
 		if (old != 0)
 			inherit_touch(entry_at(partition, old), entry_at(partition, block.entry));
-		link_entry(number, bucket, old, block.entry);
+		covet_hot_link_entry(number, bucket, old, block.entry);
 		block.entry = 0;
 		partition->promotions++;
 		covet_evict_absent(number);
@@ -737,12 +748,12 @@ covet_hot_remove(const HotKey *key, int64 if_version, TimestampTz now)
 	bool		removed = false;
 
 	LWLockAcquire(partition_lock(number), LW_EXCLUSIVE);
-	link = find(partition, bucket, key);
+	link = covet_hot_find(partition, bucket, key);
 	if (link != 0)
 	{
 		HotEntry   *entry = entry_at(partition, link);
 
-		removed = is_live(entry, now) &&
+		removed = covet_hot_is_live(entry, now) &&
 			(if_version == 0 || if_version == entry->version);
 		if (removed || if_version == 0)
 			covet_evict_unlink(number, bucket, link);
@@ -765,8 +776,8 @@ covet_hot_set_deadline(const HotKey *key, TimestampTz now, TimestampTz expires_a
 	bool		live;
 
 	LWLockAcquire(partition_lock(number), LW_EXCLUSIVE);
-	link = find(partition, bucket, key);
-	live = link != 0 && is_live(entry_at(partition, link), now);
+	link = covet_hot_find(partition, bucket, key);
+	live = link != 0 && covet_hot_is_live(entry_at(partition, link), now);
 	if (live && expires_at <= now)
 		covet_evict_unlink(number, bucket, link);
 	else if (live)
@@ -828,7 +839,7 @@ covet_hot_drop(const HotKey *key)
 
 	LWLockAcquire(partition_lock(number), LW_EXCLUSIVE);
 	bucket->change++;
-	link = find(partition, bucket, key);
+	link = covet_hot_find(partition, bucket, key);
 	if (link != 0 && !keep_as_stub(entry_at(partition, link)))
 		covet_evict_unlink(number, bucket, link);
 	LWLockRelease(partition_lock(number));
@@ -847,7 +858,7 @@ covet_hot_seen(const HotKey *key, TimestampTz *seen_at)
 	uint64		seen = SEEN_DEAD;
 
 	LWLockAcquire(partition_lock(number), LW_SHARED);
-	link = find(partition, bucket_of(partition, key->hash), key);
+	link = covet_hot_find(partition, bucket_of(partition, key->hash), key);
 	if (link != 0 && (entry_at(partition, link)->flags & HOT_IDLE))
 		seen = pg_atomic_read_u64(&covet_entry_idle(entry_at(partition, link))->seen);
 	LWLockRelease(partition_lock(number));
@@ -867,7 +878,7 @@ covet_hot_saved(const HotKey *key, TimestampTz seen_at)
 	HotLink		link;
 
 	LWLockAcquire(partition_lock(number), LW_EXCLUSIVE);
-	link = find(partition, bucket, key);
+	link = covet_hot_find(partition, bucket, key);
 	if (link != 0 && (entry_at(partition, link)->flags & HOT_IDLE))
 	{
 		IdleTail   *idle = covet_entry_idle(entry_at(partition, link));
@@ -899,7 +910,7 @@ covet_hot_expire(const HotKey *key, TimestampTz now)
 	bool		alive;
 
 	LWLockAcquire(partition_lock(number), LW_SHARED);
-	link = find(partition, bucket_of(partition, key->hash), key);
+	link = covet_hot_find(partition, bucket_of(partition, key->hash), key);
 	alive = link != 0 && (entry_at(partition, link)->flags & HOT_IDLE) &&
 		covet_entry_seen_in_time(entry_at(partition, link), now, mark);
 	LWLockRelease(partition_lock(number));

@@ -181,6 +181,18 @@ piece_at(const HotPartition *partition, HotLink link)
 	return covet_hot_at(&partition->arena, link);
 }
 
+static inline HotBucket *
+bucket_of(HotPartition *partition, uint64 hash)
+{
+	return &partition->buckets[(uint32) hash & partition->bucket_mask];
+}
+
+static inline uint32 *
+fence_of(HotPartition *partition, uint64 hash)
+{
+	return &partition->fences[(uint32) hash & partition->bucket_mask & (HOT_FENCES - 1)];
+}
+
 /*
  * What an entry keeps of a namespace's stamp and its store's epoch, or of a
  * tag's stamp (epoch 0).  Both halves of a stamp count: stamps outlive a clean
@@ -222,7 +234,16 @@ extern HotLink covet_evict_alloc(uint32 number, Size bytes, TimestampTz now);
 extern void covet_evict_free(HotPartition *partition, HotLink link);
 extern void covet_evict_absent(uint32 number);
 extern void covet_evict_home(HotHome *home, int64 max_bytes, uint32 first, TimestampTz now);
-extern HotBucket *covet_hot_bucket_of(HotPartition *partition, const HotEntry *entry);
+
+/* ------------------------------------------------------------------------
+ * in hot_table.c
+ * ------------------------------------------------------------------------ */
+
 extern HotBackend *covet_hot_backend(void);
+extern HotBucket *covet_hot_bucket_of(HotPartition *partition, const HotEntry *entry);
+extern HotLink covet_hot_find(HotPartition *partition, const HotBucket *bucket,
+							  const HotKey *key);
+extern bool covet_hot_is_live(HotEntry *entry, TimestampTz now);
+extern void covet_hot_link_entry(uint32 number, HotBucket *bucket, HotLink old, HotLink link);
 
 #endif							/* COVET_HOT_TABLE_H */

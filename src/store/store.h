@@ -29,6 +29,7 @@ extern bool covet_store_writable(void);
  * ------------------------------------------------------------------------ */
 
 struct CacheOps;
+struct HotGuard;
 struct HotHome;
 
 /* What the operations on a cache namespace need to know of it. */
@@ -45,6 +46,7 @@ typedef struct CacheNamespace
 } CacheNamespace;
 
 extern void covet_namespace_get(const text *name, CacheNamespace *ns);
+extern struct HotHome *covet_namespace_home(CacheNamespace *ns);
 extern void covet_namespace_set(const text *name, const char *storage,
 								const Interval *default_ttl, const int64 *max_bytes,
 								const char *codec, Oid owner);
@@ -63,6 +65,7 @@ typedef struct CacheEntry
 	int32		stored_size;	/* bytes the value takes where it is stored */
 	int64		version;
 	TimestampTz expires_at;		/* with the idle time, if any */
+	bool		fresh;			/* set only with CACHE_SHOW_STALE */
 	ArrayType  *tags;			/* or NULL */
 } CacheEntry;
 
@@ -71,7 +74,8 @@ typedef void (*CacheReceiver) (const CacheEntry *entry, int index, void *arg);
 
 #define CACHE_SEEN		0x01	/* the read counts as seen */
 #define CACHE_VALUES	0x02	/* the receiver wants the values */
-#define CACHE_WITH_TAGS		0x04	/* the receiver wants the tags */
+#define CACHE_WITH_TAGS	0x04	/* it wants the tags too, and copies all it keeps */
+#define CACHE_SHOW_STALE 0x10	/* it wants also what is not fresh any more */
 
 /* What a write gives to its entries, beside key and value. */
 typedef struct CacheWrite
@@ -79,6 +83,7 @@ typedef struct CacheWrite
 	TimestampTz now;
 	TimestampTz expires_at;		/* not after now: keep nothing */
 	Ttl			idle;			/* 0: none */
+	Ttl			stale;			/* from expires_at on shown to leases; 0: not */
 	text	  **tags;
 	int			ntags;
 } CacheWrite;
@@ -106,6 +111,10 @@ typedef struct CacheOps
 	bool		(*touch) (CacheNamespace *ns, const text *key, TimestampTz now,
 						  TimestampTz expires_at);
 	int			(*delete) (CacheNamespace *ns, text **keys, int count);
+	bool		(*look) (CacheNamespace *ns, text *key, CacheReceiver receive,
+						 void *arg, struct HotGuard *guard);
+	bool		(*fill) (CacheNamespace *ns, const CacheWrite *write, const text *key,
+						 int64 lease_id, const bytea *frame);
 } CacheOps;
 
 extern const CacheOps *covet_cache_ops(int storage);
@@ -133,7 +142,36 @@ extern int	covet_cache_delete_entries(CacheNamespace *ns, text **keys, int count
 extern void covet_cache_clear_namespace(const CacheNamespace *ns);
 extern void covet_cache_invalidate(const CacheNamespace *ns, text **tags, int count);
 extern void covet_cache_usage(void (*receive) (const text *namespace, int64 entries,
-											   int64 bytes, void *arg), void *arg);
+											   int64 bytes, int64 hot_bytes, void *arg),
+							  void *arg);
+
+/* ------------------------------------------------------------------------
+ * in store_cache_lease.c
+ * ------------------------------------------------------------------------ */
+
+typedef enum CacheLeaseStatus
+{
+	LEASE_HIT,					/* a fresh value */
+	LEASE_STALE,				/* an old one, somebody computes a new one */
+	LEASE_WON,					/* the caller computes; the value may be an old one */
+	LEASE_WAIT					/* nothing, somebody computes */
+} CacheLeaseStatus;
+
+typedef struct CacheLease
+{
+	CacheLeaseStatus status;
+	bool		isnull;
+	Datum		value;
+	int64		lease_id;		/* of LEASE_WON; 0: it is no lease */
+} CacheLease;
+
+extern void covet_cache_lease_entry(CacheNamespace *ns, text *key, Ttl ttl, ValueKind wanted,
+									CacheLease *lease);
+extern bool covet_cache_lease_stands(CacheNamespace *ns, const CacheWrite *write,
+									 const text *key, int64 lease_id);
+extern bool covet_cache_fill_entry(CacheNamespace *ns, const CacheWrite *write, text *key,
+								   int64 lease_id, bytea *frame);
+extern bool covet_cache_give_back(CacheNamespace *ns, const text *key, int64 lease_id);
 
 /* ------------------------------------------------------------------------
  * in store_sweep.c and store_quota.c

@@ -7,10 +7,12 @@
  */
 #include "postgres.h"
 
+#include "base/args.h"
 #include "base/compat.h"
 #include "base/guc.h"
 #include "hot/hot.h"
 #include "store/store.h"
+#include "store/store_memory.h"
 #include "store/store_table.h"
 
 static const CacheOps table_ops = {
@@ -24,11 +26,29 @@ static const CacheOps table_ops = {
 	.take = covet_table_take,
 	.touch = covet_table_touch,
 	.delete = covet_table_delete,
+	.look = covet_table_look,
+	.fill = covet_table_fill,
+};
+
+static const CacheOps memory_ops = {
+	.require_writable = covet_memory_require_writable,
+	.read = covet_memory_read,
+	.scan = covet_memory_scan,
+	.set = covet_memory_set,
+	.add = covet_memory_add,
+	.replace = covet_memory_replace,
+	.incr = covet_memory_incr,
+	.take = covet_memory_take,
+	.touch = covet_memory_touch,
+	.delete = covet_memory_delete,
+	.look = covet_memory_look,
+	.fill = covet_memory_fill,
 };
 
 /* Indexed by CacheStorage. */
 static const CacheOps *const storages[] = {
 	[STORAGE_TABLE] = &table_ops,
+	[STORAGE_MEMORY] = &memory_ops,
 };
 
 /*
@@ -169,13 +189,53 @@ covet_cache_invalidate(const CacheNamespace *ns, text **tags, int count)
 												 VARSIZE_ANY_EXHDR(tags[i])));
 }
 
+static int
+compare_keys(const void *a, const void *b)
+{
+	const KeyedFrame *x = a;
+	const KeyedFrame *y = b;
+	int			order = covet_compare_texts(x->key, y->key);
+
+	return order != 0 ? order : x->index - y->index;
+}
+
 /*
- * Hand the number of live entries and their stored bytes (keys and values) to
- * "receive", once a namespace.
+ * Sort keys (and their frames, unless NULL) into "sorted", which has room for
+ * all, and keep the last of each; returns how many are left.  NULL keys are
+ * left out.
+ */
+int
+covet_cache_sort_keys(text **keys, bytea **frames, int count, KeyedFrame *sorted)
+{
+	int			n = 0;
+	int			distinct = 0;
+
+	for (int i = 0; i < count; i++)
+		if (keys[i] != NULL)
+		{
+			sorted[n].key = keys[i];
+			sorted[n].frame = frames == NULL ? NULL : frames[i];
+			sorted[n].index = i;
+			n++;
+		}
+	qsort(sorted, n, sizeof(KeyedFrame), compare_keys);
+	for (int i = 0; i < n; i++)
+	{
+		if (distinct > 0 && covet_compare_texts(sorted[distinct - 1].key, sorted[i].key) == 0)
+			distinct--;
+		sorted[distinct++] = sorted[i];
+	}
+	return distinct;
+}
+
+/*
+ * Hand live entries, their stored bytes (keys and values) and bytes in the hot
+ * tier to "receive", a few times a namespace: they are to be added up.
  */
 void
-covet_cache_usage(void (*receive) (const text *namespace, int64 entries,
-								   int64 bytes, void *arg), void *arg)
+covet_cache_usage(void (*receive) (const text *namespace, int64 entries, int64 bytes,
+								   int64 hot_bytes, void *arg), void *arg)
 {
 	covet_table_usage(receive, arg);
+	covet_memory_usage(receive, arg);
 }

@@ -108,6 +108,16 @@ row_end(StoreTable *table)
 	return idle == 0 ? expires_at : Min(expires_at, covet_deadline(row_seen(table), idle));
 }
 
+/* Until when an entry that nobody has written again is shown to leases. */
+static TimestampTz
+row_stale_end(StoreTable *table)
+{
+	Ttl			stale = get_int64(table, CACHE_STALE);
+
+	return stale == 0 || get_int64(table, CACHE_IDLE) != 0 ? DT_NOBEGIN
+		: covet_deadline(get_int64(table, CACHE_EXPIRES_AT), stale);
+}
+
 /* The tags of a row and their stamps; returns their number. */
 static int
 row_tags(StoreTable *table, Datum **tags, Datum **stamps)
@@ -166,6 +176,27 @@ row_stamps(StoreTable *table, int64 (*stamp_of) (uint32 slot))
 	return ahead ? STAMPS_AHEAD : STAMPS_HOLD;
 }
 
+typedef enum RowState
+{
+	ROW_DEAD,
+	ROW_STALE,					/* for leases only */
+	ROW_LIVE
+} RowState;
+
+/* What the row in the slot is, as this transaction sees it. */
+static RowState
+row_state(StoreTable *table, TimestampTz now)
+{
+	RowState	state = row_end(table) > now ? ROW_LIVE
+		: row_stale_end(table) > now ? ROW_STALE : ROW_DEAD;
+
+	if (state != ROW_DEAD &&
+		(row_stamps(table, covet_stamp_view) != STAMPS_HOLD ||
+		 !covet_hot_rows_known(get_int64(table, CACHE_VERSION))))
+		return ROW_DEAD;
+	return state;
+}
+
 /*
  * Is the row of covet._cache in the slot a live entry, as this transaction sees
  * it?
@@ -173,9 +204,7 @@ row_stamps(StoreTable *table, int64 (*stamp_of) (uint32 slot))
 bool
 covet_cache_row_live(StoreTable *table, TimestampTz now)
 {
-	return row_end(table) > now &&
-		row_stamps(table, covet_stamp_view) == STAMPS_HOLD &&
-		covet_hot_rows_known(get_int64(table, CACHE_VERSION));
+	return row_state(table, now) == ROW_LIVE;
 }
 
 /*
@@ -189,7 +218,7 @@ covet_cache_row_dead(StoreTable *table, TimestampTz now)
 	TimestampTz seen_at = get_int64(table, CACHE_SEEN_AT);
 	HotKey		key;
 
-	if (get_int64(table, CACHE_EXPIRES_AT) <= now ||
+	if (Max(get_int64(table, CACHE_EXPIRES_AT), row_stale_end(table)) <= now ||
 		!covet_hot_rows_known(get_int64(table, CACHE_VERSION)))
 		return true;
 	if (idle != 0 && covet_deadline(seen_at, idle) <= now &&
@@ -368,9 +397,15 @@ deliver_hot(const TableRead *read, int index, const HotValue *value)
 	entry.stored_size = COVET_FRAME_HEADER + entry.value.body_size;
 	entry.version = value->version;
 	entry.expires_at = covet_hot_value_end(value);
+	entry.fresh = value->fresh;
 	if (read->flags & CACHE_WITH_TAGS)
 		entry.tags = hot_tags(value);
 	read->receive(&entry, index, read->arg);
+
+	/* Who wants the tags copies what he keeps; others may have taken the value. */
+	if (value->varlena != NULL &&
+		((read->flags & CACHE_WITH_TAGS) || entry.value.varlena == NULL))
+		pfree(value->varlena);
 }
 
 /* Look for a key in memory; false when the table has to be asked. */
@@ -380,7 +415,8 @@ read_hot(const TableRead *read, Miss *miss)
 	HotKey		key;
 	HotValue	value;
 	PendingValue *pending;
-	int			flags = (read->flags & CACHE_SEEN) ? HOT_SEEN : 0;
+	int			flags = ((read->flags & CACHE_SEEN) ? HOT_SEEN : 0) |
+	((read->flags & CACHE_SHOW_STALE) ? HOT_STALE : 0);
 
 	miss->guarded = miss->due = false;
 	if (read->home == NULL)
@@ -391,6 +427,7 @@ read_hot(const TableRead *read, Miss *miss)
 		return false;
 	if ((read->flags & CACHE_VALUES) == 0)
 		flags |= HOT_NO_PAYLOAD;
+	miss->guarded = true;
 	switch (covet_hot_get(&key, read->now, flags, &value, &miss->guard))
 	{
 		case HOT_HIT:
@@ -401,7 +438,6 @@ read_hot(const TableRead *read, Miss *miss)
 		case HOT_MISS:
 			break;
 	}
-	miss->guarded = true;
 	return false;
 }
 
@@ -451,6 +487,8 @@ promote(const TableRead *read, const Miss *miss, StoreTable *table, const CacheE
 	content.bytes = entry->value.body;
 	content.version = entry->version;
 	content.expires_at = get_int64(table, CACHE_EXPIRES_AT);
+	if (get_int64(table, CACHE_STALE) != 0)
+		content.stale_until = row_stale_end(table);
 	content.idle = get_int64(table, CACHE_IDLE);
 	content.seen_at = get_int64(table, CACHE_SEEN_AT);
 	content.stamp = get_int64(table, CACHE_STAMP);
@@ -470,7 +508,10 @@ touch_copy(const TableRead *read, int index)
 	(void) covet_hot_get(&key, read->now, HOT_SEEN | HOT_NO_PAYLOAD, &value, NULL);
 }
 
-/* Read one key from the table, which is being searched, and promote it. */
+/*
+ * Read one key from the table, which is being searched, and promote it; a stale
+ * row too, for those that may see it.
+ */
 static void
 read_row(TableRead *read, Miss *miss, StoreTable *table, bool may_promote)
 {
@@ -478,8 +519,10 @@ read_row(TableRead *read, Miss *miss, StoreTable *table, bool may_promote)
 	CacheEntry	entry;
 	bytea	   *frame;
 	bool		promoted = false;
+	RowState	state = covet_store_find(table, keys, 2)
+		? row_state(table, read->now) : ROW_DEAD;
 
-	if (!covet_store_find(table, keys, 2) || !covet_cache_row_live(table, read->now))
+	if (state == ROW_DEAD)
 	{
 		if (may_promote && miss->guarded)
 			(void) promote(read, miss, table, NULL);
@@ -487,7 +530,9 @@ read_row(TableRead *read, Miss *miss, StoreTable *table, bool may_promote)
 	}
 
 	frame = get_entry(table, read->flags, &entry);
-	read->receive(&entry, miss->index, read->arg);
+	entry.fresh = state == ROW_LIVE;
+	if (entry.fresh || (read->flags & CACHE_SHOW_STALE))
+		read->receive(&entry, miss->index, read->arg);
 	if (may_promote && miss->guarded && entry.has_value)
 		promoted = promote(read, miss, table, &entry);
 	read->promoted += promoted;
@@ -541,6 +586,8 @@ read_keys(TableRead *read, int count)
 		Miss		miss = {.index = i};
 
 		CHECK_FOR_INTERRUPTS();
+		if (i % HOT_PREFETCH == 0 && count > 1 && read->home != NULL)
+			covet_hot_prefetch(read->home, &read->keys[i], Min(count - i, HOT_PREFETCH));
 		if (read->keys[i] == NULL || read_hot(read, &miss))
 			continue;
 		if (misses == NULL)
@@ -564,9 +611,31 @@ covet_table_read(CacheNamespace *ns, text **keys, int count, int flags,
 		return;
 	read.now = covet_now();
 	if (covet_hot_available())
-		read.home = covet_hot_home(HOT_CACHE, VARDATA_ANY(ns->name),
-								   VARSIZE_ANY_EXHDR(ns->name), false);
+		read.home = ns->home;
 	read_keys(&read, count);
+}
+
+/*
+ * Read one key as covet_cache_lease_entry() does.  True when *guard was noted, so
+ * that it can be seen if the row is written afterwards.
+ */
+bool
+covet_table_look(CacheNamespace *ns, text *key, CacheReceiver receive, void *arg,
+				 HotGuard *guard)
+{
+	TableRead	read = {.ns = ns,.keys = &key,.receive = receive,.arg = arg,
+	.flags = CACHE_SEEN | CACHE_VALUES | CACHE_SHOW_STALE};
+	Miss		miss = {.index = 0};
+
+	if (RecoveryInProgress())
+		return false;
+	read.now = covet_now();
+	if (covet_hot_available())
+		read.home = covet_namespace_home(ns);
+	if (!read_hot(&read, &miss))
+		read_rows(&read, &miss, 1);
+	*guard = miss.guard;
+	return miss.guarded;
 }
 
 static void
@@ -656,8 +725,8 @@ typedef struct UsageEntry
  * covet_cache_usage, of what lies in the table; reads all of it.
  */
 void
-covet_table_usage(void (*receive) (const text *namespace, int64 entries,
-								   int64 bytes, void *arg), void *arg)
+covet_table_usage(void (*receive) (const text *namespace, int64 entries, int64 bytes,
+								   int64 hot_bytes, void *arg), void *arg)
 {
 	HASHCTL		ctl = {.keysize = COVET_NAMESPACE_MAX + 1,.entrysize = sizeof(UsageEntry),
 	.hcxt = CurrentMemoryContext};
@@ -708,6 +777,6 @@ covet_table_usage(void (*receive) (const text *namespace, int64 entries,
 
 	hash_seq_init(&seq, usage);
 	while ((entry = hash_seq_search(&seq)) != NULL)
-		receive(cstring_to_text(entry->namespace), entry->entries, entry->bytes, arg);
+		receive(cstring_to_text(entry->namespace), entry->entries, entry->bytes, 0, arg);
 	hash_destroy(usage);
 }

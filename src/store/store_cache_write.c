@@ -48,17 +48,18 @@ note_write(const CacheNamespace *ns, const text *key)
 /* Values of the columns a write sets, in the order of write_columns. */
 typedef struct RowValues
 {
-	Datum		values[8];
-	bool		nulls[8];
+	Datum		values[9];
+	bool		nulls[9];
 } RowValues;
 
-static const AttrNumber write_columns[8] = {
-	CACHE_VERSION, CACHE_EXPIRES_AT, CACHE_SEEN_AT, CACHE_IDLE, CACHE_STAMP,
-	CACHE_VALUE, CACHE_TAGS, CACHE_TAG_STAMPS
+static const AttrNumber write_columns[9] = {
+	CACHE_VERSION, CACHE_EXPIRES_AT, CACHE_SEEN_AT, CACHE_IDLE, CACHE_STALE,
+	CACHE_STAMP, CACHE_VALUE, CACHE_TAGS, CACHE_TAG_STAMPS
 };
 
 #define WRITE_VERSION	0
-#define WRITE_VALUE		5
+#define WRITE_VALUE		6
+#define WRITE_TAGS		7
 
 /*
  * What a write sets, with the stamps that stand now.
@@ -75,9 +76,10 @@ make_row(const CacheNamespace *ns, const CacheWrite *write, const bytea *frame,
 	row->values[1] = TimestampTzGetDatum(write->expires_at);
 	row->values[2] = TimestampTzGetDatum(write->now);
 	row->values[3] = Int64GetDatum(write->idle);
-	row->values[4] = Int64GetDatum(covet_stamp_view(ns->slot));
+	row->values[4] = Int64GetDatum(write->stale);
+	row->values[5] = Int64GetDatum(covet_stamp_view(ns->slot));
 	row->values[WRITE_VALUE] = PointerGetDatum(frame);
-	row->nulls[6] = row->nulls[7] = write->ntags == 0;
+	row->nulls[WRITE_TAGS] = row->nulls[WRITE_TAGS + 1] = write->ntags == 0;
 	if (write->ntags > 0)
 	{
 		for (int i = 0; i < write->ntags; i++)
@@ -88,11 +90,12 @@ make_row(const CacheNamespace *ns, const CacheWrite *write, const bytea *frame,
 			tags[i] = PointerGetDatum(write->tags[i]);
 			tag_stamps[i] = Int64GetDatum(covet_stamp_view(slot));
 		}
-		row->values[6] = PointerGetDatum(construct_array(tags, write->ntags, TEXTOID,
-														 -1, false, TYPALIGN_INT));
-		row->values[7] = PointerGetDatum(construct_array(tag_stamps, write->ntags, INT8OID,
-														 sizeof(int64), FLOAT8PASSBYVAL,
-														 TYPALIGN_DOUBLE));
+		row->values[WRITE_TAGS] =
+			PointerGetDatum(construct_array(tags, write->ntags, TEXTOID, -1, false,
+											TYPALIGN_INT));
+		row->values[WRITE_TAGS + 1] =
+			PointerGetDatum(construct_array(tag_stamps, write->ntags, INT8OID, sizeof(int64),
+											FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 	}
 }
 
@@ -118,49 +121,40 @@ delete_row(const CacheNamespace *ns, const text *key, StoreTable *table)
 	note_write(ns, key);
 }
 
-typedef struct KeyedFrame
-{
-	text	   *key;
-	bytea	   *frame;
-	int			index;			/* place in the call */
-} KeyedFrame;
-
-static int
-compare_keys(const void *a, const void *b)
-{
-	const KeyedFrame *x = a;
-	const KeyedFrame *y = b;
-	int			order = covet_compare_texts(x->key, y->key);
-
-	return order != 0 ? order : x->index - y->index;
-}
-
 /*
- * Sort keys (and their frames, unless NULL) and keep the last of each; returns
- * how many are left.  NULL keys are left out.
+ * Delete the row of a key, if there is one; was it live?  Where there is none
+ * the key itself is locked: nobody can fill a lease of it before we commit, and
+ * then the lease is void.
  */
-static int
-sort_keys(text **keys, bytea **frames, int count, KeyedFrame *sorted)
+static bool
+delete_key(const CacheNamespace *ns, const text *key, StoreTable *table, TimestampTz now)
 {
-	int			n = 0;
-	int			distinct = 0;
+	Datum		keys[2] = {PointerGetDatum(ns->name), PointerGetDatum(key)};
+	bool		locked = false;
 
-	for (int i = 0; i < count; i++)
-		if (keys[i] != NULL)
-		{
-			sorted[n].key = keys[i];
-			sorted[n].frame = frames == NULL ? NULL : frames[i];
-			sorted[n].index = i;
-			n++;
-		}
-	qsort(sorted, n, sizeof(KeyedFrame), compare_keys);
-	for (int i = 0; i < n; i++)
+	note_write(ns, key);
+	for (;;)
 	{
-		if (distinct > 0 && covet_compare_texts(sorted[distinct - 1].key, sorted[i].key) == 0)
-			distinct--;
-		sorted[distinct++] = sorted[i];
+		if (covet_store_find(table, keys, 2))
+		{
+			if (covet_store_lock(table, true) == STORE_LOCKED)
+			{
+				bool		live = covet_cache_row_live(table, now);
+
+				covet_store_delete(table);
+				return live;
+			}
+			/* Somebody removed it; somebody may have put it back. */
+		}
+		else if (locked)
+			return false;
+		else
+		{
+			covet_store_lock_key(ns->name, key, ShareLock);
+			locked = true;
+		}
+		covet_store_search(table, 0);
 	}
-	return distinct;
 }
 
 /* Delete sorted keys; returns how many live entries there were. */
@@ -175,21 +169,8 @@ delete_sorted(const CacheNamespace *ns, const KeyedFrame *sorted, int count)
 	covet_store_search(&table, 0);
 	for (int i = 0; i < count; i++)
 	{
-		Datum		key[2] = {PointerGetDatum(ns->name), PointerGetDatum(sorted[i].key)};
-
 		CHECK_FOR_INTERRUPTS();
-		while (covet_store_find(&table, key, 2))
-		{
-			if (covet_store_lock(&table, true) == STORE_LOCKED)
-			{
-				removed += covet_cache_row_live(&table, now);
-				delete_row(ns, sorted[i].key, &table);
-				break;
-			}
-
-			/* Somebody removed it; somebody may have put it back. */
-			covet_store_search(&table, 0);
-		}
+		removed += delete_key(ns, sorted[i].key, &table, now);
 	}
 	covet_store_close(&table);
 	return removed;
@@ -204,25 +185,25 @@ covet_table_set(CacheNamespace *ns, const CacheWrite *write,
 {
 	static StorePlan plan = {
 		.sql = "INSERT INTO covet._cache AS c (namespace, key, value, version,"
-		" expires_at, seen_at, idle, stamp, tags, tag_stamps)"
-		" SELECT $1, u.key, u.value, $4, $5, $6, $7, $8, $9, $10"
+		" expires_at, seen_at, idle, stale, stamp, tags, tag_stamps)"
+		" SELECT $1, u.key, u.value, $4, $5, $6, $7, $8, $9, $10, $11"
 		" FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3)) AS u(key, value)"
 		" ON CONFLICT (namespace, key) DO UPDATE SET value = excluded.value,"
 		" version = GREATEST(excluded.version, c.version OPERATOR(pg_catalog.+) 1),"
 		" expires_at = excluded.expires_at, seen_at = excluded.seen_at,"
-		" idle = excluded.idle, stamp = excluded.stamp, tags = excluded.tags,"
-		" tag_stamps = excluded.tag_stamps",
-		.nargs = 10,
+		" idle = excluded.idle, stale = excluded.stale, stamp = excluded.stamp,"
+		" tags = excluded.tags, tag_stamps = excluded.tag_stamps",
+		.nargs = 11,
 		.argtypes = {TEXTOID, TEXTARRAYOID, BYTEAARRAYOID, INT8OID, TIMESTAMPTZOID,
-		TIMESTAMPTZOID, INT8OID, INT8OID, TEXTARRAYOID, INT8ARRAYOID},
+		TIMESTAMPTZOID, INT8OID, INT8OID, INT8OID, TEXTARRAYOID, INT8ARRAYOID},
 	};
 	KeyedFrame *sorted = palloc(sizeof(KeyedFrame) * Max(count, 1));
-	int			distinct = sort_keys(keys, frames, count, sorted);
+	int			distinct = covet_cache_sort_keys(keys, frames, count, sorted);
 	Datum	   *key_values;
 	Datum	   *frame_values;
 	RowValues	row;
-	Datum		values[10];
-	char		nulls[11] = "          ";
+	Datum		values[11];
+	char		nulls[12] = "           ";
 
 	if (distinct == 0)
 		return 0;
@@ -247,9 +228,9 @@ covet_table_set(CacheNamespace *ns, const CacheWrite *write,
 	values[2] = PointerGetDatum(construct_array(frame_values, distinct, BYTEAOID, -1,
 												false, TYPALIGN_INT));
 	memcpy(&values[3], row.values, sizeof(Datum) * WRITE_VALUE);
-	values[8] = row.values[6];
-	values[9] = row.values[7];
-	nulls[8] = nulls[9] = row.nulls[6] ? 'n' : ' ';
+	values[9] = row.values[WRITE_TAGS];
+	values[10] = row.values[WRITE_TAGS + 1];
+	nulls[9] = nulls[10] = row.nulls[WRITE_TAGS] ? 'n' : ' ';
 	covet_store_execute(&plan, TABLE_CACHE, values, nulls, NULL, NULL, NULL);
 	for (int i = 0; i < distinct; i++)
 		note_write(ns, sorted[i].key);
@@ -262,15 +243,15 @@ insert_row(const CacheNamespace *ns, const text *key, const RowValues *row)
 {
 	static StorePlan plan = {
 		.sql = "INSERT INTO covet._cache (namespace, key, version, expires_at,"
-		" seen_at, idle, stamp, value, tags, tag_stamps)"
-		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+		" seen_at, idle, stale, stamp, value, tags, tag_stamps)"
+		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
 		" ON CONFLICT (namespace, key) DO NOTHING",
-		.nargs = 10,
+		.nargs = 11,
 		.argtypes = {TEXTOID, TEXTOID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID,
-		INT8OID, INT8OID, BYTEAOID, TEXTARRAYOID, INT8ARRAYOID},
+		INT8OID, INT8OID, INT8OID, BYTEAOID, TEXTARRAYOID, INT8ARRAYOID},
 	};
-	Datum		values[10];
-	char		nulls[11] = "          ";
+	Datum		values[11];
+	char		nulls[12] = "           ";
 
 	values[0] = PointerGetDatum(ns->name);
 	values[1] = PointerGetDatum(key);
@@ -462,5 +443,55 @@ covet_table_delete(CacheNamespace *ns, text **keys, int count)
 {
 	KeyedFrame *sorted = palloc(sizeof(KeyedFrame) * Max(count, 1));
 
-	return delete_sorted(ns, sorted, sort_keys(keys, NULL, count, sorted));
+	return delete_sorted(ns, sorted, covet_cache_sort_keys(keys, NULL, count, sorted));
+}
+
+/*
+ * covet_cache_fill_entry.  Locks the key, its row or inserts that before it looks
+ * at the lease for good: who wrote or deleted the key before has then voided the
+ * lease or has put up a fence.
+ */
+bool
+covet_table_fill(CacheNamespace *ns, const CacheWrite *write, const text *key,
+				 int64 lease_id, const bytea *frame)
+{
+	bool		keep = write->expires_at > write->now;
+
+	covet_store_lock_key(ns->name, key, ExclusiveLock);
+	while (covet_cache_lease_stands(ns, write, key, lease_id))
+	{
+		StoreTable	table;
+		RowValues	row;
+		bool		found = find_and_lock(ns, key, &table);
+		bool		stands = true;
+
+		make_row(ns, write, frame, &row);
+		if (found)
+		{
+			stands = covet_cache_lease_stands(ns, write, key, lease_id);
+			if (stands && keep)
+				overwrite(ns, key, &table, &row);
+			else if (stands)
+				delete_row(ns, key, &table);
+		}
+		covet_store_close(&table);
+		if (found)
+			return stands;
+		if (!keep)
+		{
+			/* There is nothing to remove but the lease. */
+			note_write(ns, key);
+			return true;
+		}
+		if (insert_row(ns, key, &row))
+		{
+			KeyedFrame	inserted = {.key = (text *) key};
+
+			if (covet_cache_lease_stands(ns, write, key, lease_id))
+				return true;
+			(void) delete_sorted(ns, &inserted, 1);
+			return false;
+		}
+	}
+	return false;
 }

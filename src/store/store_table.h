@@ -97,11 +97,28 @@ extern bool covet_store_executing(void);
 typedef enum StoreLockSpace
 {
 	LOCK_USER,					/* the sessions of a user */
-	LOCK_SESSION_ID				/* an id given by a framework */
+	LOCK_SESSION_ID,			/* an id given by a framework */
+	LOCK_CACHE_KEY				/* a key of the cache that has no row */
 } StoreLockSpace;
 
 extern void covet_store_lock_word(StoreLockSpace space, const text *word,
 								  LOCKMODE lockmode);
+extern void covet_store_lock_key(const text *namespace, const text *key,
+								 LOCKMODE lockmode);
+
+/* ------------------------------------------------------------------------
+ * in store_cache.c
+ * ------------------------------------------------------------------------ */
+
+typedef struct KeyedFrame
+{
+	text	   *key;
+	bytea	   *frame;
+	int			index;			/* place in the call */
+} KeyedFrame;
+
+extern int	covet_cache_sort_keys(text **keys, bytea **frames, int count,
+								  KeyedFrame *sorted);
 
 /* ------------------------------------------------------------------------
  * in store_cache_read.c and store_cache_write.c: entries in the table
@@ -112,7 +129,8 @@ extern void covet_table_read(CacheNamespace *ns, text **keys, int count, int fla
 extern void covet_table_scan(CacheNamespace *ns, const text *prefix, const text *after,
 							 int max_entries, int flags, CacheReceiver receive, void *arg);
 extern void covet_table_usage(void (*receive) (const text *namespace, int64 entries,
-											   int64 bytes, void *arg), void *arg);
+											   int64 bytes, int64 hot_bytes, void *arg),
+							  void *arg);
 extern int	covet_table_set(CacheNamespace *ns, const CacheWrite *write, text **keys,
 							bytea **frames, int count);
 extern bool covet_table_add(CacheNamespace *ns, const CacheWrite *write,
@@ -128,6 +146,10 @@ extern bool covet_table_take(CacheNamespace *ns, const text *key, ValueKind want
 extern bool covet_table_touch(CacheNamespace *ns, const text *key, TimestampTz now,
 							  TimestampTz expires_at);
 extern int	covet_table_delete(CacheNamespace *ns, text **keys, int count);
+extern bool covet_table_look(CacheNamespace *ns, text *key, CacheReceiver receive,
+							 void *arg, HotGuard *guard);
+extern bool covet_table_fill(CacheNamespace *ns, const CacheWrite *write,
+							 const text *key, int64 lease_id, const bytea *frame);
 
 /* ------------------------------------------------------------------------
  * in store_cache_read.c: rows of the cache, for those that write and sweep
@@ -140,6 +162,7 @@ enum CacheColumn
 	CACHE_EXPIRES_AT,
 	CACHE_SEEN_AT,
 	CACHE_IDLE,
+	CACHE_STALE,
 	CACHE_STAMP,
 	CACHE_NAMESPACE,
 	CACHE_KEY,

@@ -164,22 +164,25 @@ receive_session(HeapTuple row, TupleDesc desc, void *arg)
 static bool
 warm_sessions(WarmPlace *place, int64 max_entries, int64 *loaded)
 {
-	StoreTableId table = covet_session_row_table();
+	StoreTableId id = covet_session_row_table();
+	StoreTable	table;
 	SessionPiece piece = {.place = place};
-	MemoryContext session_context = AllocSetContextCreate(CurrentMemoryContext,
-														  "covet warm session",
-														  ALLOCSET_SMALL_SIZES);
+	MemoryContext session_context;
 	bool		complete = false;
 	uint64		rows;
 	Datum		values[3];
 
+	if (!covet_store_try_open(&table, id, AccessShareLock))
+		return true;
+	session_context = AllocSetContextCreate(CurrentMemoryContext, "covet warm session",
+											ALLOCSET_SMALL_SIZES);
 	values[0] = TimestampTzGetDatum(place->begun ? place->seen_at : DT_NOEND);
 	values[1] = Int64GetDatum(place->begun ? place->version : PG_INT64_MAX);
 	values[2] = Int64GetDatum(PIECE_ROWS);
 	piece.hashes = palloc(sizeof(TokenHash) * PIECE_ROWS);
 	place->begun = true;
-	rows = covet_store_execute(table == TABLE_SESSION ? &recent_unlogged_plan
-							   : &recent_logged_plan, table, values, NULL,
+	rows = covet_store_execute(id == TABLE_SESSION ? &recent_unlogged_plan
+							   : &recent_logged_plan, id, values, NULL,
 							   CurrentMemoryContext, receive_session, &piece);
 
 	for (int i = 0; i < piece.count && !complete; i++)
@@ -196,6 +199,7 @@ warm_sessions(WarmPlace *place, int64 max_entries, int64 *loaded)
 	}
 	MemoryContextDelete(session_context);
 	pfree(piece.hashes);
+	covet_store_close(&table);
 	return complete || rows < PIECE_ROWS;
 }
 

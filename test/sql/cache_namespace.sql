@@ -53,7 +53,6 @@ SELECT covet.cache_set('b', 'x', namespace => 'ns_tx');
 SELECT covet.cache_expires_at('b', 'ns_tx') > clock_timestamp() + '2 hours'::interval AS day;
 
 -- misuse
-SELECT covet.cache_namespace_set('ns', 'memory');
 SELECT covet.cache_namespace_set('ns', 'disk');
 SELECT covet.cache_namespace_set('ns', default_ttl => '0');
 SELECT covet.cache_namespace_set('ns', default_ttl => '-1 day');
@@ -174,7 +173,6 @@ SET covet.default_max_bytes = '1 GB';
 SET covet.max_decompressed_size = '1 GB';
 RESET ROLE;
 SET covet.default_storage = 'memory';
-ALTER SYSTEM SET covet.default_storage = 'memory';
 SET covet.no_such_setting = 1;
 
 SELECT ns, covet.cache_namespace_drop(ns) FROM unnest('{ns_raw,ns_zstd,ns_auto,ns_own,ns_tx}'::text[]) ns;

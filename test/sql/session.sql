@@ -21,7 +21,7 @@ SELECT covet.session_revoke_all() AS all_ended;
 
 SELECT covet.session_create('{"cart": [1, 2]}', 'alice', ip => '192.0.2.7', user_agent => 'Firefox') AS t \gset
 SELECT covet.session_get(:'t'), covet.session_get_bytea(:'t') = '\x7b2263617274223a205b312c20325d7d' AS bytes;
-SELECT user_id, data, ip, user_agent, last_seen_at = created_at AS never_seen_since,
+SELECT user_id, data, ip, user_agent, last_seen_at >= created_at AS seen,
 		expires_at - last_seen_at AS idle
 	FROM covet.session_info(:'t');
 SELECT pg_typeof(session_id), version > 0 AS has_version FROM covet.session_info(:'t', true);

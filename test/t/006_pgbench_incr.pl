@@ -20,7 +20,9 @@ covet.sweep_max_interval = '100ms'
 $node->start;
 $node->safe_psql('postgres', q{
 	CREATE EXTENSION covet;
-	SELECT covet.cache_namespace_set('mix', max_bytes => 3000)});
+	SELECT covet.cache_namespace_set('mix', max_bytes => 3000),
+		covet.cache_namespace_set('memory', 'memory'),
+		covet.cache_namespace_set('memory_mix', 'memory', max_bytes => 3000)});
 
 my $dir = PostgreSQL::Test::Utils::tempdir();
 
@@ -44,6 +46,35 @@ SELECT covet.cache_incr('one', namespace => 'incr');
 }, 4, 250);
 is($node->safe_psql('postgres', q{SELECT covet.cache_get('one', 'incr')}), '1000', 'none is lost, none counts twice');
 
+# In a memory namespace they count also in what is rolled back.
+pgbench('increments of one key in memory', q{
+SELECT covet.cache_incr('one', namespace => 'memory');
+}, 8, 10000);
+is($node->safe_psql('postgres', q{SELECT covet.cache_get('one', 'memory')}), '80000', 'none is lost in memory either');
+pgbench('increments in memory, some rolled back', q{
+\set n random(1, 3)
+\set keep random(0, 1)
+BEGIN;
+SELECT covet.cache_incr('few' || :n, namespace => 'memory'), covet.cache_incr('all', namespace => 'memory');
+\if :keep
+COMMIT;
+\else
+ROLLBACK;
+\endif
+}, 4, 500);
+is($node->safe_psql('postgres', q{
+	SELECT sum(covet.cache_get('few' || n, 'memory')::int), covet.cache_get('all', 'memory') FROM generate_series(1, 3) n}),
+	'2000|2000', 'what was rolled back counts');
+pgbench('one of many adds and takes', q{
+\set n random(1, 20)
+SELECT CASE WHEN covet.cache_add('slot' || :n, 'x', namespace => 'memory') THEN covet.cache_incr('added', namespace => 'memory') END;
+SELECT CASE WHEN covet.cache_take('slot' || :n, 'memory') IS NOT NULL THEN covet.cache_incr('taken', namespace => 'memory') END;
+}, 8, 500);
+is($node->safe_psql('postgres', q{
+	SELECT covet.cache_get('added', 'memory')::int - covet.cache_get('taken', 'memory')::int
+		- (SELECT count(*) FROM covet.cache_scan('slot', namespace => 'memory'))}),
+	'0', 'as many were added as were taken and are left');
+
 pgbench('increments, some rolled back', q{
 \set n random(1, 3)
 \set keep random(0, 1)
@@ -62,7 +93,7 @@ is($node->safe_psql('postgres', q{
 
 # One value a key, so whatever is read can be checked: the value of a key is the
 # key, or a number.
-pgbench('a mix of writes', q{
+my $mix = q{
 \set k random(1, 5)
 \set l random(1, 5)
 \set what random(1, 14)
@@ -96,7 +127,10 @@ SELECT covet.cache_set('pad' || :k, repeat('x', 800), namespace => 'mix');
 SELECT 1 / (covet.cache_get('k' || :k, 'mix') = 'k' || :k)::int,
 	(SELECT count(*) FROM covet.cache_scan('k', namespace => 'mix', with_values => true) WHERE 1 / (convert_from(value, 'UTF8') = key)::int = 1);
 \endif
-}, 4, 400);
+};
+pgbench('a mix of writes', $mix, 4, 400);
+$mix =~ s/'mix'/'memory_mix'/g;
+pgbench('a mix of writes in memory', $mix, 4, 2000);
 
 pgbench('batches in transactions of one statement each', q{
 SELECT covet.cache_set_many((SELECT array_agg('b' || i ORDER BY random()) FROM generate_series(1, 20) i),

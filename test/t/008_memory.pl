@@ -10,10 +10,12 @@ use Time::HiRes qw(time);
 
 my $node = PostgreSQL::Test::Cluster->new('main');
 $node->init;
-# Shared memory counts as memory of the backend that touches it.
+# Shared memory counts as memory of the backend that touches it, so no copies
+# of rows are kept there.
 $node->append_conf('postgresql.conf', q{
 shared_preload_libraries = 'covet'
 shared_buffers = '4MB'
+covet.hot_max_value = '8kB'
 fsync = off
 });
 $node->start;
