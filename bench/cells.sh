@@ -17,7 +17,7 @@ load_redis()
 {
 	local loaded="$keys $bytes"
 
-	[ "$loaded" != "${redis_loaded:-}" ] || return 0
+	[ "$loaded" != "${redis_loaded:-}" ] || [ "$(redis DBSIZE)" != "$keys" ] || return 0
 	redis FLUSHALL >/dev/null
 	LC_ALL=C awk -v n="$keys" -v file="$value_file" 'BEGIN {
 		getline value <file
@@ -98,6 +98,34 @@ cell_cache_set_many_redis()
 		command+=(__rand_int__ "$value")
 	done
 	redis_rate write "${command[@]}"
+}
+
+cell_memory_add_redis()
+{
+	local keys=1000000000 # hardly ever the same one twice
+
+	redis_rate write SET new:__rand_int__ "$(cat "$value_file")" EX 86400 NX
+}
+
+cell_memory_incr_redis()
+{
+	redis_rate write INCR counter:__rand_int__
+}
+
+cell_token_no_redis()
+{
+	redis_rate miss EXISTS missing:__rand_int__
+}
+
+cell_token_yes_redis()
+{
+	redis_rate hit EXISTS __rand_int__
+}
+
+# Hits of a fixed window: it also needs an EXPIRE, once for each window.
+cell_rate_limit_redis()
+{
+	redis_rate write INCR limit:__rand_int__
 }
 
 # --- Memcached --------------------------------------------------------------
@@ -220,27 +248,203 @@ cell_cache_sweep_p99_plain()
 	sweep_p99 plain
 }
 
+# --- what a set to memory leaves in the log of transactions ------------------
+
+# set_cost SCRIPT COLUMN: transaction ids (1) or bytes of WAL (2) of one set.
+# The server's own processes use some too, now and then: the least of five.
+set_cost()
+{
+	local calls=500 before after
+
+	for _ in 1 2 3 4 5; do
+		before=$(transaction_log) || return 1
+		as_tester "$bindir/pgbench" -n -M prepared -h "$sockets/covet" -U postgres -D base="$base" -D keys="$keys" \
+			-D value="$(cat "$value_file")" -c "$clients" -t "$calls" -f "$scratch/bench/sql/$1.sql" bench >/dev/null 2>&1 || return 1
+		after=$(transaction_log) || return 1
+		echo "$before $after"
+	done | awk -v c="$2" -v sets="$((clients * calls))" '
+		{ n = $(c + 2) - $c; if (NR == 1 || n < least) least = n }
+		END { if (NR != 5) exit 1; printf "%.3f\n", least / sets }'
+}
+
+transaction_log()
+{
+	sql covet -At -F ' ' -c "SELECT pg_snapshot_xmax(pg_current_snapshot()), pg_current_wal_insert_lsn() - '0/0'"
+}
+
+cell_memory_set_xids_covet()
+{
+	set_cost memory_set.covet 1
+}
+
+cell_memory_set_xids_plain()
+{
+	set_cost cache_set.plain 1
+}
+
+cell_memory_set_wal_covet()
+{
+	set_cost memory_set.covet 2
+}
+
+cell_memory_set_wal_plain()
+{
+	set_cost cache_set.plain 2
+}
+
+# --- memory that is full ----------------------------------------------------
+
+# hot_stat SERVER COLUMNS: of covet.stat_hot.
+hot_stat()
+{
+	sql "$1" -At -F ' ' -c "SELECT $2 FROM covet.stat_hot"
+}
+
+# Fills the small hot tier until it evicts; prints how many entries it holds.
+fill_small()
+{
+	sql_row small -At -f "$scratch/bench/sql/memory_fill_up.sql"
+}
+
+# Sets of new keys a second. Each of them must have made room first.
+cell_memory_evict_covet()
+{
+	local before after rate entries
+
+	entries=$(fill_small) || return 1
+	before=$(hot_stat small evictions) || return 1
+	rate=$(pgbench_rate memory_evict.covet small) || return 1
+	after=$(hot_stat small evictions) || return 1
+	# What the first ones found free is at most a few in each partition.
+	[ $((after - before)) -gt $((entries / 100)) ] || return 1
+	echo "$rate"
+}
+
+# The same memory, and Redis' own way to make room in it.
+cell_memory_evict_redis()
+{
+	local keys=1000000000 command rate
+
+	command=(SET "new:__rand_int__" "$(cat "$value_file")" EX 86400)
+	redis FLUSHALL >/dev/null
+	redis CONFIG SET maxmemory "${small_size,,}" >/dev/null
+	redis CONFIG SET maxmemory-policy allkeys-lru >/dev/null
+	redis_requests 100000 "${command[@]}" >/dev/null || return 1
+	rate=$(redis_rate write "${command[@]}") || return 1
+	# redis_rate has reset this counter before it began.
+	redis INFO stats | grep -q '^evicted_keys:[1-9]' || return 1
+	redis CONFIG SET maxmemory 0 >/dev/null
+	redis FLUSHALL >/dev/null
+	echo "$rate"
+}
+
+# Bytes of memory for each entry, without its key and value.
+cell_memory_overhead_covet()
+{
+	local empty full
+
+	sql covet -c "SELECT covet.cache_clear('memory')" -c "SELECT covet.sweep()" >/dev/null || return 1
+	empty=$(hot_stat covet 'used, entries') || return 1
+	sql_row covet -f "$scratch/bench/sql/memory_overhead.sql" >/dev/null || return 1
+	full=$(hot_stat covet 'used, entries') || return 1
+	overhead "$empty" "$full"
+}
+
+cell_memory_overhead_redis()
+{
+	local empty full
+
+	redis FLUSHALL >/dev/null
+	empty=$(redis_memory) || return 1
+	load_redis
+	full=$(redis_memory) || return 1
+	overhead "$empty" "$full"
+}
+
+redis_memory()
+{
+	echo "$(redis INFO memory | tr -d '\r' | sed -n 's/^used_memory:\([0-9]*\)$/\1/p' | grep .) $(redis DBSIZE)"
+}
+
+# overhead EMPTY FULL: each the bytes used and the number of entries.
+overhead()
+{
+	awk -v n="$keys" -v bytes="$bytes" '
+		{ used = $3 - $1; entries = $4 - $2 }
+		END { if (entries != n) exit 1; printf "%.1f\n", used / entries - 12 - bytes }' <<<"$1 $2"
+}
+
+# zipf WHO: the ratio of hits, in percent, of a look-aside cache that is asked for
+# the keys of a Zipf(0.99) trace. A tenth of the keys fits: the key set is ten
+# times what the tier held when it was full, and LRU is given as many entries as
+# it held in the end. Both figures are of one replay.
+zipf()
+{
+	local dir=$scratch/zipf.$round length=1000000 held
+
+	if [ ! -f "$dir/lru" ]; then
+		[ -z "$quick" ] || length=300000
+		held=$(fill_small) || return 1
+		as_tester mkdir -p "$dir" || return 1
+		as_tester python3 "$scratch/bench/zipf.py" trace "$round" "$((10 * held))" "$length" "$dir/trace" || return 1
+		sql small -c "SELECT covet.cache_clear('memory')" -c 'SELECT covet.sweep()' >/dev/null || return 1
+		sql_row small -At -F ' ' -v trace="$dir/trace" -f "$scratch/bench/sql/memory_zipf.sql" |
+			as_tester tee "$dir/covet" >/dev/null || return 1
+		held=$(hot_stat small entries) || return 1
+		as_tester python3 "$scratch/bench/zipf.py" lru "$held" "$dir/trace" | as_tester tee "$dir/lru" >/dev/null || return 1
+		as_tester rm "$dir/trace"
+	fi
+	grep -E '^[0-9.]+$' "$dir/$1"
+}
+
+cell_memory_zipf_covet()
+{
+	zipf covet
+}
+
+cell_memory_zipf_lru()
+{
+	zipf lru
+}
+
 # --- sessions that are touched while an old snapshot is open ----------------
 
-# bloat TABLE SCRIPT: how many times its size the table has in the end. The
-# snapshot keeps every dead row version: what touches write stays.
+# bloat WHO (1 covet, 2 plain): how many times its size the table has in the end. The snapshot keeps
+# every dead row version: what touches write stays. Both tables are touched in
+# the same minute: it is not their speed that is measured here.
 bloat()
 {
-	local seconds=60 before after holder
+	local dir=$scratch/$id.$round seconds=60 before after holder who jobs=()
 
-	[ -z "$quick" ] || seconds=1
-	before=$(sql covet -At -c "SELECT pg_total_relation_size('$1')") || return 1
-	sql covet -c 'BEGIN ISOLATION LEVEL REPEATABLE READ' -c 'SELECT 1' \
-		-c "SET application_name = 'bench snapshot'" -c 'SELECT pg_sleep(600)' >/dev/null 2>&1 &
-	holder=$!
-	wait_for snapshot_is_held
-	as_tester "$bindir/pgbench" -n -M prepared -h "$sockets/covet" -U postgres -D base="$base" -D keys="$keys" \
-		-c "$clients" -j "$threads" -T "$seconds" -f "$scratch/bench/sql/$2.sql" bench >/dev/null 2>&1 || return 1
-	after=$(sql covet -At -c "SELECT pg_total_relation_size('$1')") || return 1
-	snapshot_is_held || return 1
-	sql covet -At -c "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'bench snapshot'" >/dev/null
-	wait "$holder" || true
-	awk -v a="$after" -v b="$before" 'BEGIN { printf "%.3f\n", a / b }'
+	if [ ! -f "$dir/after" ]; then
+		[ -z "$quick" ] || seconds=1
+		as_tester mkdir -p "$dir" || return 1
+		before=$(session_sizes) || return 1
+		sql covet -c 'BEGIN ISOLATION LEVEL REPEATABLE READ' -c 'SELECT 1' \
+			-c "SET application_name = 'bench snapshot'" -c 'SELECT pg_sleep(600)' >/dev/null 2>&1 &
+		holder=$!
+		wait_for snapshot_is_held
+		# Reading a session counts as seeing it: covet's way to slide is the read.
+		for who in covet sliding; do
+			as_tester "$bindir/pgbench" -n -M prepared -h "$sockets/covet" -U postgres -D base="$base" -D keys="$keys" \
+				-c "$clients" -T "$seconds" -f "$scratch/bench/sql/session_get.$who.sql" bench >/dev/null 2>&1 &
+			jobs+=($!)
+		done
+		for who in "${jobs[@]}"; do
+			wait "$who" || return 1
+		done
+		after=$(session_sizes) || return 1
+		snapshot_is_held || return 1
+		sql covet -At -c "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'bench snapshot'" >/dev/null
+		wait "$holder" || true
+		echo "$before $after" | as_tester tee "$dir/after" >/dev/null
+	fi
+	awk -v c="$1" '{ printf "%.3f\n", $(c + 2) / $c }' "$dir/after"
+}
+
+session_sizes()
+{
+	sql covet -At -F ' ' -c "SELECT pg_total_relation_size('covet._session'), pg_total_relation_size('plain_session')"
 }
 
 snapshot_is_held()
@@ -248,13 +452,12 @@ snapshot_is_held()
 	[ "$(sql covet -At -c "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'bench snapshot' AND backend_xmin IS NOT NULL")" = 1 ]
 }
 
-# Reading a session counts as seeing it: covet's way to slide is the read.
 cell_session_bloat_covet()
 {
-	bloat covet._session session_get.covet
+	bloat 1
 }
 
 cell_session_bloat_plain()
 {
-	bloat plain_session session_get.sliding
+	bloat 2
 }

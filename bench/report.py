@@ -9,16 +9,19 @@ The figure of a cell is its median over the rounds; "covet is" is how many times
 better covet's is (faster, or less where less is better), with the least and the
 greatest of the rounds in brackets. No figure is written without its peer's."""
 
+import math
 import re
 import statistics
 import subprocess
 import sys
 
-CELL = re.compile(r"^(\w+)(?:=[\w.]+)?(?:@stock)?(?:(>=|<=)([\d.]+))?$")
+CELL = re.compile(r"^(\w+)(?:=[\w.]+)?(?:@[a-z]+)?(?:(>=|<=)([\d.]+))?$")
 TITLES = {
     "cache": "Cache",
     "session": "Sessions",
     "json": "JSON values in the cache",
+    "token": "Revoked tokens",
+    "limit": "Rate limits and locks",
     "plain": "Plain tables of a server with covet, and of one without",
 }
 PEERS = {
@@ -28,6 +31,8 @@ PEERS = {
     "cache_get": "cache_get",
     "redis": "Redis",
     "memcached": "Memcached",
+    "advisory": "advisory lock",
+    "lru": "exact LRU",
     "stock": "without covet",
 }
 # A peer has the same colour in each picture.
@@ -38,6 +43,8 @@ COLOURS = {
     "cache_get": "#8172b3",
     "redis": "#c44e52",
     "memcached": "#55a868",
+    "advisory": "#64b5cd",
+    "lru": "#937860",
     "stock": "#4c72b0",
 }
 OTHER_COLOUR = "#dd8452"
@@ -87,12 +94,15 @@ def read_raw(path, part):
 def figure_text(row, figure):
     if row.unit == "times":
         return "%.2f x" % figure
-    text = "{:,.0f}".format(figure) if figure >= 100 else "%.3g" % figure
+    text = "{:,.0f}".format(figure) if figure >= 100 or figure == 0 else "%.3g" % figure
     return text + ("/s" if row.unit == "/s" else " " + row.unit)
 
 
 def times_better(row, ours, theirs):
-    return theirs / ours if row.less else ours / theirs
+    """Endless where covet needs nothing of what should be little."""
+    if row.less:
+        return theirs / ours if ours > 0 else math.inf
+    return ours / theirs
 
 
 def verdict(relation, aim, figure, smoke):
@@ -131,8 +141,8 @@ def table(found, rounds, smoke):
              "|---|---:|---|---:|---:|---|"]
     last = None
     for row, peer, ours, theirs, ratio, least, greatest, relation, aim, own in found:
-        times = "%s x" % number(ratio)
-        if rounds > 1:
+        times = "∞" if math.isinf(ratio) else "%s x" % number(ratio)
+        if rounds > 1 and not math.isinf(greatest):
             times += " (%s to %s)" % (number(least), number(greatest))
         aims = [own] if own else []
         if aim is not None:
@@ -149,7 +159,9 @@ def quoted(text):
 
 
 def plot(part, found, smoke, path):
-    """Bars from 1 (as fast as the peer), to the right where covet is better."""
+    """Bars from 1 (as fast as the peer), to the right where covet is better.
+    What is endless has no bar: it stands in the table only."""
+    found = [entry for entry in found if not math.isinf(entry[4])]
     places, y = [], 0.0
     for i, entry in enumerate(found):
         if i > 0:
@@ -166,7 +178,7 @@ def plot(part, found, smoke, path):
         "set logscale x",
         "set xrange [%g:%g]" % (low, high),
         "set yrange [%g:-1]" % (y + 1),
-        "set lmargin 36",
+        "set lmargin 42",
         "set rmargin 4",
         "set grid xtics back lt 1 lc rgb '#e0e0e0'",
         "set key above horizontal",

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # `make bench`: measures covet beside its peers, in servers of its own that it
-# takes away again: PostgreSQL with covet (and one without, for the rows that
-# compare the two), Redis and Memcached, all reached through Unix sockets.
+# takes away again: PostgreSQL with covet (one without, for the rows that
+# compare the two, and one with a small hot tier, for those that fill it), Redis
+# and Memcached, all reached through Unix sockets.
 #
 # The rows are records in rows.txt, their SQL is in sql/, what is no pgbench
 # script is in cells.sh, and report.py makes medians, tables and pictures.
@@ -9,7 +10,7 @@
 # BENCH="PART..."     only these parts (cache, session, ...): all when not set
 # QUICK=1             one short round to see that it works, headed SMOKE: prints
 #                     its tables and writes nothing to bench/results
-# ROUNDS, DURATION    rounds (3, and no fewer) and seconds of one measurement (5)
+# ROUNDS, DURATION    rounds (3, and no fewer) and seconds of one measurement (2)
 # BUSY=1              measures on a machine that is not quiet; not written to
 #                     bench/results either
 # PREBUILT=1          measures the covet that is installed instead of building
@@ -26,9 +27,10 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 began=$SECONDS
 quick=${QUICK:-}
 [ "$quick" != 0 ] || quick=''
-rounds=${ROUNDS:-3} duration=${DURATION:-5}
+rounds=${ROUNDS:-3} duration=${DURATION:-2}
 running=$top/tmp/bench-running # the folder of a run that has servers
 base=100000000000              # the first key: all have twelve digits
+small_size=8MB                 # the hot tier of the server that has it full
 clients_default=8
 keys_default=100000
 publish=yes
@@ -68,33 +70,39 @@ needs()
 
 # --- servers ----------------------------------------------------------------
 
-# start_postgres NAME PRELOAD: a cluster with a database "bench".
+# start_postgres NAME: a cluster with a database "bench", and covet in it
+# unless NAME is "stock".
 start_postgres()
 {
-	local name=$1 preload=$2 output
+	local name=$1 output
 
 	as_tester mkdir -m 0700 "$sockets/$name"
 	output=$(as_tester "$bindir/initdb" -N -D "$scratch/$name" -U postgres -A trust -E UTF8 --locale=C.UTF-8 2>&1) ||
 		{ say "$output"; die "initdb failed"; }
-	settings "$preload" | as_tester tee -a "$scratch/$name/postgresql.conf" >/dev/null
+	settings "$name" | as_tester tee -a "$scratch/$name/postgresql.conf" >/dev/null
 	printf "listen_addresses = ''\nunix_socket_directories = '%s'\n" "$sockets/$name" |
 		as_tester tee -a "$scratch/$name/postgresql.conf" >/dev/null
 	as_tester "$bindir/pg_ctl" -s -D "$scratch/$name" -l "$scratch/$name.log" -w start </dev/null ||
 		{ tail -n 20 "$scratch/$name.log" || true; die "the private PostgreSQL did not start"; }
 	as_tester "$bindir/psql" -X -q -h "$sockets/$name" -U postgres -d postgres -c 'CREATE DATABASE bench' ||
 		die "the database could not be created"
+	[ "$name" = stock ] || sql "$name" -c 'CREATE EXTENSION covet' || die "the extension could not be created"
 }
 
-# What is set beside the defaults. A checkpoint in the middle of one
-# measurement and not of the other would be noise: they are made between.
+# settings NAME: what is set beside the defaults. A checkpoint in the middle of
+# one measurement and not of the other would be noise: they are made between.
 settings()
 {
 	cat <<-END
-		shared_preload_libraries = '$1'
 		shared_buffers = '$([ -n "$quick" ] && echo 128MB || echo 1GB)'
 		max_wal_size = '8GB'
 		checkpoint_timeout = '1h'
 	END
+	[ "$1" = stock ] || echo "shared_preload_libraries = 'covet'"
+	case $1 in
+		covet) [ -n "$quick" ] || echo "covet.hot_size = '512MB'" ;;
+		small) echo "covet.hot_size = '$small_size'" ;;
+	esac
 }
 
 start_redis()
@@ -128,7 +136,7 @@ stop_servers()
 {
 	local dir=$1 name pid
 
-	for name in covet stock; do
+	for name in covet stock small; do
 		if [ -f "$dir/$name/postmaster.pid" ]; then
 			as_tester "$bindir/pg_ctl" -s -D "$dir/$name" -m immediate -w stop || true
 		fi
@@ -225,7 +233,7 @@ write_head()
 		echo "- Machine: $(sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo | head -n 1), $(nproc) processors, $(awk '/^MemTotal/ { printf "%.0f GB", $2 / 1048576 }' /proc/meminfo); $(. /etc/os-release && echo "$PRETTY_NAME"), Linux $(uname -r)"
 		echo "- Before the run other processes used $idle_busy % of it; during the run the host took $(cpu_share "$run_start" 2) %"
 		echo "- $(versions)"
-		echo "- Settings beside the defaults: $(settings covet | paste -sd , | sed 's/,/, /g')$(! needs redis || echo '; Redis without persistence')$(! needs memcached || echo '; Memcached -m 1024')"
+		echo "- Settings beside the defaults: $(settings covet | paste -sd , | sed 's/,/, /g')$(! needs '@small' || echo "; where memory is full covet.hot_size = '$small_size'")$(! needs redis || echo '; Redis without persistence')$(! needs memcached || echo '; Memcached -m 1024')"
 		echo "- $clients_default clients ($threads threads of pgbench), Unix sockets, prepared statements, $keys_default keys, values of 200 bytes, unless the row says otherwise"
 		if [ -z "$quick" ]; then
 			echo "- $rounds rounds, $duration s a measurement, medians; in brackets the least and the greatest of the rounds"
@@ -315,7 +323,7 @@ pgbench_rate()
 				args+=(-T "$duration")
 			fi ;;
 	esac
-	output=$(as_tester env PGOPTIONS="-c floor.value_size=$bytes" "$bindir/pgbench" "${args[@]}" bench 2>&1) ||
+	output=$(as_tester env PGOPTIONS="-c floor.value_file=${value_file// /\\ }" "$bindir/pgbench" "${args[@]}" bench 2>&1) ||
 		{ say "$output" >&2; return 1; }
 	if ! grep -q '^number of failed transactions: 0 ' <<<"$output"; then
 		say "$output" >&2
@@ -345,7 +353,7 @@ measure()
 	local name target server=covet figure
 
 	name=${1%%[=<>@]*}
-	target=$(sed -E 's/[<>]=.*//; s/@stock//; s/^[^=]*=?//' <<<"$1")
+	target=$(sed -E 's/[<>]=.*//; s/@[a-z]+//; s/^[^=]*=?//' <<<"$1")
 	target=${target:-$id.$name}
 	[[ $1 != *@stock* ]] || server=stock
 	if [ -f "$here/sql/$target.sql" ] && [ "$kind" != special ]; then
@@ -353,18 +361,20 @@ measure()
 	else
 		figure=$("cell_${target//./_}") || die "$id, $name: the measurement failed"
 	fi
-	[[ $figure =~ ^[0-9]+(\.[0-9]+)?$ && ! $figure =~ ^[0.]+$ ]] || die "$id, $name: \"$figure\" is not a figure"
+	[[ $figure =~ ^[0-9]+(\.[0-9]+)?$ && ($zero = 1 || ! $figure =~ ^[0.]+$) ]] || die "$id, $name: \"$figure\" is not a figure"
 	printf '%s\t%s\t%s\t%s\t%s\n' "$round" "$part" "$id" "$name" "$figure" >>"$scratch/raw"
 }
 
-# run_row: one round of the row in part, id, kind, options, cells.
+# run_row: one round of the row in part, id, kind, options, cells. "made" says
+# what the stores hold when a row has left them as it found them.
 run_row()
 {
 	local order cell
 
 	per=$(option per 1) bytes=$(option bytes 200) keys=$(option keys "$keys_default")
 	clients=$(option clients "$clients_default") count=$(option count 0) idle=$(option idle 30min)
-	lists=100 calls=500
+	zero=$(option zero 0) reads=$(option reads 0)
+	lists=100 calls=1000
 	if [ -n "$quick" ]; then
 		[ "$keys" -le "$keys_default" ] || keys=$keys_default
 		count=$((count / 20)) lists=16
@@ -374,7 +384,11 @@ run_row()
 	value_file=$scratch/value.$bytes
 	[ -f "$value_file" ] || as_tester sh -c "python3 '$scratch/bench/value.py' $bytes >'$value_file'" || die "no value"
 
-	setup_row "setup.$part.sql" "$id.prepare.sql"
+	if [ "$made" != "$part $keys $bytes $idle" ]; then
+		setup_row "setup.$part.sql"
+	fi
+	made=''
+	setup_row "$id.prepare.sql"
 	[[ $cells != *redis* ]] || load_redis
 	[[ $cells != *memcached* ]] || load_memcached
 	# Every other round goes backwards, so that none is always the first.
@@ -386,12 +400,13 @@ run_row()
 		measure "$cell"
 	done
 	setup_row "$id.check.sql"
+	[ "$reads" != 1 ] || made="$part $keys $bytes $idle"
 }
 
 # run_part: all rounds of a part, then its report.
 run_part()
 {
-	run_start=$(cpu_times)
+	run_start=$(cpu_times) made=''
 	for round in $(seq "$rounds"); do
 		while IFS='|' read -r -u 9 _ id what kind options cells; do
 			say "  $part, round $round of $rounds: $what"
@@ -447,10 +462,10 @@ printf '%s' "$sockets" | as_tester tee "$scratch/sockets" >/dev/null
 cp -R "$here" "$scratch/bench"
 chmod -R a+rX "$scratch/bench"
 
-start_postgres covet covet
-sql covet -c 'CREATE EXTENSION covet' || die "the extension could not be created"
+start_postgres covet
 build_floor
-! needs '@stock' || start_postgres stock ''
+! needs '@stock' || start_postgres stock
+! needs '@small' || start_postgres small
 ! needs redis || start_redis
 ! needs memcached || start_memcached
 : >"$scratch/raw"

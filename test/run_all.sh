@@ -7,6 +7,7 @@
 # skipped; with COVET_TEST_STRICT=1 (CI) it has failed instead.
 #
 # COVET_MONGO_URI     a MongoDB to test against instead of one of our own
+# COVET_TEST_ENV      VAR=VALUE ... for the tests and their servers only
 # COVET_TEST_USER     the user that runs the servers when this is root
 # PG_CONFIG           another PostgreSQL than the distribution's
 # PROVE_FLAGS         passed on to prove
@@ -64,7 +65,8 @@ check()
 # the file $log and onto the screen.
 installcheck()
 {
-	as_tester make -s --no-print-directory -C "$work" installcheck "PG_CONFIG=$PG_CONFIG" "$@" \
+	# shellcheck disable=SC2086	# several words, without spaces in them
+	as_tester env ${COVET_TEST_ENV:-} make -s --no-print-directory -C "$work" installcheck "PG_CONFIG=$PG_CONFIG" "$@" \
 		</dev/null 2>&1 | tee "$log"
 }
 

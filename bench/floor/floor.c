@@ -1,7 +1,7 @@
 /*
  * floor.c
  *		Functions of the signatures of covet's that do nothing but return a
- *		value of the right size: what no SQL function can beat.
+ *		value: what no SQL function can beat.
  *
  * A measurement of floor_get() is the price of the protocol, of the executor
  * and of giving a value back. What covet.cache_get() costs beyond it is
@@ -9,21 +9,20 @@
  */
 #include "postgres.h"
 
+#include <sys/stat.h>
+
 #include "catalog/pg_type.h"
 #include "fmgr.h"
+#include "storage/fd.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/memutils.h"
 
 PG_MODULE_MAGIC;
 
-#define MAX_VALUE_SIZE (1024 * 1024)
-
-/* What values are made of: copied, as a real value would be. */
-static const char bytes[MAX_VALUE_SIZE];
-
-/* Bytes of a value that floor_get() and floor_get_many() return. */
-static int	value_size = 200;
+/* The file with the value that floor_get() and floor_get_many() return. */
+static char *value_file = NULL;
 
 void		_PG_init(void);
 
@@ -31,27 +30,55 @@ PG_FUNCTION_INFO_V1(floor_get);
 PG_FUNCTION_INFO_V1(floor_get_many);
 PG_FUNCTION_INFO_V1(floor_set);
 
-/* Define the setting that makes the values as large as those of the peers. */
+/* Define the setting that makes the values the same as those of the peers. */
 void
 _PG_init(void)
 {
-	DefineCustomIntVariable("floor.value_size",
-							"Sets the size of the values returned.",
-							NULL,
-							&value_size,
-							200, 0, MAX_VALUE_SIZE,
-							PGC_USERSET, GUC_UNIT_BYTE,
-							NULL, NULL, NULL);
+	DefineCustomStringVariable("floor.value_file",
+							   "Sets the file with the value that is returned.",
+							   NULL,
+							   &value_file,
+							   "",
+							   PGC_SUSET, 0,
+							   NULL, NULL, NULL);
 }
 
-/* A value in the current memory context. */
+/*
+ * The value, read once in a backend.  It must be the real one: what it costs to
+ * print depends on its characters.
+ */
+static const text *
+the_value(void)
+{
+	static text *value = NULL;
+	struct stat st;
+	FILE	   *file;
+
+	if (value != NULL)
+		return value;
+	file = AllocateFile(value_file, PG_BINARY_R);
+	if (file == NULL || fstat(fileno(file), &st) != 0)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not open file \"%s\": %m", value_file)));
+	value = MemoryContextAlloc(TopMemoryContext, VARHDRSZ + st.st_size);
+	SET_VARSIZE(value, VARHDRSZ + st.st_size);
+	if (fread(VARDATA(value), 1, st.st_size, file) != (size_t) st.st_size)
+		elog(ERROR, "could not read file \"%s\"", value_file);
+	FreeFile(file);
+	return value;
+}
+
+/* A copy of the value in the current memory context. */
 static text *
 make_value(void)
 {
-	return cstring_to_text_with_len(bytes, value_size);
+	const text *value = the_value();
+
+	return memcpy(palloc(VARSIZE(value)), value, VARSIZE(value));
 }
 
-/* floor_get(key text, namespace text) | text of floor.value_size bytes. */
+/* floor_get(key text, namespace text) | text, the value in floor.value_file. */
 Datum
 floor_get(PG_FUNCTION_ARGS)
 {

@@ -210,6 +210,14 @@ extern void covet_hot_saved(const HotKey *key, TimestampTz seen_at);
 extern bool covet_hot_expire(const HotKey *key, TimestampTz now);
 
 /* ------------------------------------------------------------------------
+ * in hot_prefetch.c: batches
+ * ------------------------------------------------------------------------ */
+
+#define HOT_PREFETCH	16		/* keys to ask for at once */
+
+extern void covet_hot_prefetch(HotHome *home, text **keys, int count);
+
+/* ------------------------------------------------------------------------
  * in hot_lease.c: leases
  * ------------------------------------------------------------------------ */
 

@@ -586,6 +586,8 @@ read_keys(TableRead *read, int count)
 		Miss		miss = {.index = i};
 
 		CHECK_FOR_INTERRUPTS();
+		if (i % HOT_PREFETCH == 0 && count > 1 && read->home != NULL)
+			covet_hot_prefetch(read->home, &read->keys[i], Min(count - i, HOT_PREFETCH));
 		if (read->keys[i] == NULL || read_hot(read, &miss))
 			continue;
 		if (misses == NULL)

@@ -47,7 +47,7 @@ sub target
 {
 	my ($id, $cell) = @_;
 
-	my ($name, $target) = $cell =~ /^(\w+)(?:=([\w.]+))?(?:\@stock)?(?:[<>]=[\d.]+)?$/
+	my ($name, $target) = $cell =~ /^(\w+)(?:=([\w.]+))?(?:\@(?:stock|small))?(?:[<>]=[\d.]+)?$/
 	  or return undef;
 	return $target // "$id.$name";
 }
@@ -108,7 +108,7 @@ foreach my $row (read_rows())
 
 	ok(!$seen{ $row->{id} }++, "$row->{id}: one record");
 	like($row->{kind}, qr/^(rate|consume|statement|special)$/, "$row->{id}: kind");
-	like($row->{options}, qr/^((per|bytes|keys|clients|count|idle|unit|less)=\S+\s*)*$/, "$row->{id}: options");
+	like($row->{options}, qr/^((per|bytes|keys|clients|count|idle|unit|less|zero|reads)=\S+\s*)*$/, "$row->{id}: options");
 	cmp_ok(scalar @cells, '>=', 2, "$row->{id}: covet has a peer");
 	like($cells[0], qr/^covet\b/, "$row->{id}: covet comes first");
 	run_psql("setup.$row->{part}.sql");
@@ -143,6 +143,28 @@ foreach my $who (0, 1)
 	is((split(/\|/, $out))[2], 10, "$file removes what is dead and nothing else");
 }
 $used{$_} = 1 foreach qw(cache_sweep_victims.sql cache_sweep_covet.sql cache_sweep_plain.sql);
+
+{
+	my $trace = "$PostgreSQL::Test::Utils::tmp_check/trace";
+
+	append_to_file($trace, join('', map { "$_\n" } qw(a b a c a b)));
+	run_psql('memory_fill_up.sql');
+	$node->safe_psql('postgres', q{SELECT covet.cache_clear('memory')});
+	run_psql('memory_overhead.sql');
+	is($node->safe_psql('postgres', q{SELECT count(*) FROM covet.cache_scan(namespace => 'memory')}), $keys,
+		'memory_overhead.sql makes its entries');
+	my $out = $node->safe_psql('postgres', join('', lines("$dir/sql/memory_zipf.sql")),
+		extra_params => [ '-v', "trace=$trace", '-v', "value=$value" ]);
+	is($out, '50.000', 'memory_zipf.sql counts hits');
+	run_pgbench({ id => 'memory_evict', kind => 'rate' }, 'memory_evict.covet');
+  SKIP:
+	{
+		skip 'no python3', 2 if qx(python3 -c 'print(1)' 2>&1) ne "1\n";
+		is(qx(python3 $dir/zipf.py lru 1 $trace), "0.000\n", 'exact LRU of one entry');
+		is(qx(python3 $dir/zipf.py lru 2 $trace), "33.333\n", 'exact LRU of two entries');
+	}
+}
+$used{$_} = 1 foreach qw(memory_fill_up.sql memory_overhead.sql memory_zipf.sql memory_evict.covet.sql);
 
 # Nothing lies about that no row uses.
 is(join(' ', grep { !$used{$_} } map { s/.*\///r } sort glob("$dir/sql/*.sql")), '', 'each script is used');

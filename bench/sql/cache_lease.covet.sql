@@ -1,0 +1,2 @@
+\set key random(:base, :base + :keys - 1)
+SELECT * FROM covet.cache_lease(:key);

@@ -1,0 +1,3 @@
+-- A key that is hardly ever there.
+\set key random(4 * :base, 5 * :base - 1)
+SELECT covet.cache_add(:key, :value, '1 day', 'memory');

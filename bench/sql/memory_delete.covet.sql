@@ -1,0 +1,3 @@
+\set key 2 * :base + :client_id * :count + :done
+\set done :done + 1
+SELECT covet.cache_delete(:key, 'memory');

@@ -1,0 +1,1 @@
+SELECT covet.cache_get_many(:key_list, 'memory');
