@@ -204,6 +204,11 @@ extern bool covet_hot_set_deadline(const HotKey *key, TimestampTz now,
 extern void covet_hot_fence(const HotKey *key);
 extern void covet_hot_unfence(const HotKey *key);
 extern void covet_hot_drop(const HotKey *key);
+
+/* ------------------------------------------------------------------------
+ * in hot_touch.c: what was seen of rows
+ * ------------------------------------------------------------------------ */
+
 extern bool covet_hot_seen(const HotKey *key, TimestampTz *seen_at);
 extern void covet_hot_saved(const HotKey *key, TimestampTz seen_at);
 extern bool covet_hot_expire(const HotKey *key, TimestampTz now);
