@@ -58,6 +58,7 @@ OBJS = \
 	src/hot/hot_entry.o \
 	src/hot/hot_evict.o \
 	src/hot/hot_table.o \
+	src/hot/hot_change.o \
 	src/hot/hot_prefetch.o \
 	src/hot/hot_walk.o \
 	src/hot/hot_lease.o \

@@ -94,7 +94,6 @@ extern uint32 covet_stamp_tag_slot(uint32 namespace_slot, const char *tag, Size 
 extern int64 covet_stamp_get(uint32 slot);
 extern void covet_stamp_move(uint32 slot, int64 expected, int64 stamp);
 extern bool covet_stamp_moved_since(uint32 slot, int64 version);
-extern bool covet_hot_rows_known(int64 version);
 
 /* ------------------------------------------------------------------------
  * in hot_table.c: entries
@@ -194,6 +193,11 @@ extern bool covet_hot_prepare(const HotKey *key, const HotContent *content,
 extern bool covet_hot_link(const HotKey *key, HotBlock *block, HotLinkMode mode,
 						   int64 expected, TimestampTz now, int64 *version);
 extern void covet_hot_discard(HotBlock *block);
+
+/* ------------------------------------------------------------------------
+ * in hot_change.c: changing and removing entries
+ * ------------------------------------------------------------------------ */
+
 extern bool covet_hot_remove(const HotKey *key, int64 if_version, TimestampTz now);
 extern bool covet_hot_set_deadline(const HotKey *key, TimestampTz now,
 								   TimestampTz expires_at);
