@@ -59,6 +59,7 @@ OBJS = \
 	src/hot/hot_evict.o \
 	src/hot/hot_table.o \
 	src/hot/hot_change.o \
+	src/hot/hot_touch.o \
 	src/hot/hot_prefetch.o \
 	src/hot/hot_walk.o \
 	src/hot/hot_lease.o \

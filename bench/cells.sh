@@ -383,7 +383,7 @@ zipf()
 	local dir=$scratch/zipf.$round length=1000000 held
 
 	if [ ! -f "$dir/lru" ]; then
-		[ -z "$quick" ] || length=300000
+		[ -z "$quick" ] || length=200000
 		held=$(fill_small) || return 1
 		as_tester mkdir -p "$dir" || return 1
 		as_tester python3 "$scratch/bench/zipf.py" trace "$round" "$((10 * held))" "$length" "$dir/trace" || return 1

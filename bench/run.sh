@@ -374,7 +374,7 @@ run_row()
 	per=$(option per 1) bytes=$(option bytes 200) keys=$(option keys "$keys_default")
 	clients=$(option clients "$clients_default") count=$(option count 0) idle=$(option idle 30min)
 	zero=$(option zero 0) reads=$(option reads 0)
-	lists=100 calls=1000
+	lists=100 calls=600
 	if [ -n "$quick" ]; then
 		[ "$keys" -le "$keys_default" ] || keys=$keys_default
 		count=$((count / 20)) lists=16

@@ -24,7 +24,6 @@
 #include "base/compat.h"
 #include "base/guc.h"
 #include "codec/value.h"
-#include "hot/hot.h"
 #include "store/store.h"
 
 /* Defines the three SQL functions of a family over one static function. */
@@ -686,11 +685,9 @@ cache_fill(FunctionCallInfo fcinfo, ValueKind kind)
 		covet_null_not_allowed("lease_id");
 	lease_id = PG_GETARG_INT64(1);
 	if (PG_ARGISNULL(2))
-	{
 		PG_RETURN_BOOL(begin_read(fcinfo, 5, &ns) &&
 					   (key = key_to_find(fcinfo, 0)) != NULL &&
 					   covet_cache_give_back(&ns, key, lease_id));
-	}
 	begin_write(fcinfo, 5, &ns, "cache_fill()");
 	key = key_to_write(fcinfo, 0);
 	write_options(fcinfo, &ns, 3, 6, -1, &write);

@@ -41,7 +41,6 @@ typedef struct BootRecord
 
 typedef struct VersionShared
 {
-	int64		first;			/* of this boot */
 	pg_atomic_uint64 next;
 } VersionShared;
 
@@ -115,14 +114,12 @@ shared_size(void)
 static void
 init_shared(void *segment)
 {
-	VersionShared *new = segment;
 	uint32		boot = (uint32) (GetCurrentTimestamp() / USECS_PER_SEC);
 	uint32		saved = read_boot();
 
 	boot = Max(boot, saved + 1);
 	write_boot(boot);
-	new->first = (int64) boot << 32;
-	pg_atomic_init_u64(&new->next, (uint64) new->first);
+	pg_atomic_init_u64(&((VersionShared *) segment)->next, (uint64) boot << 32);
 }
 
 static ShmemRoom room = {
@@ -148,13 +145,4 @@ int64
 covet_next_version(void)
 {
 	return (int64) pg_atomic_fetch_add_u64(&shared->next, 1);
-}
-
-/*
- * The first version of this boot: what is lower was given out before.
- */
-int64
-covet_first_version(void)
-{
-	return shared->first;
 }

@@ -7,6 +7,5 @@
 
 extern void covet_version_init(void);
 extern int64 covet_next_version(void);
-extern int64 covet_first_version(void);
 
 #endif							/* COVET_VERSION_H */

@@ -43,7 +43,7 @@ typedef struct FrameHeader
 StaticAssertDecl(sizeof(FrameHeader) == COVET_FRAME_HEADER, "the frame's header has no padding");
 
 /* Smaller values are not worth the time to compress them. */
-#define COMPRESS_MIN	256
+#define COMPRESS_MIN	512
 
 static pg_crc32c
 checksum(const FrameHeader *header, const char *body, Size size)
@@ -68,7 +68,7 @@ corrupt(const char *detail)
 
 /*
  * The frame of "raw_size" bytes at "raw", palloc'd.  With CODEC_AUTO values
- * under 256 bytes and those that would shrink by less than a tenth stay raw;
+ * under 512 bytes and those that would shrink by less than a tenth stay raw;
  * a named codec is used whatever it saves, unless the result would be larger
  * than the value.  Raises 54000 for a value over 1 GB.
  */

@@ -94,7 +94,6 @@ extern uint32 covet_stamp_tag_slot(uint32 namespace_slot, const char *tag, Size 
 extern int64 covet_stamp_get(uint32 slot);
 extern void covet_stamp_move(uint32 slot, int64 expected, int64 stamp);
 extern bool covet_stamp_moved_since(uint32 slot, int64 version);
-extern bool covet_hot_rows_known(int64 version);
 
 /* ------------------------------------------------------------------------
  * in hot_table.c: entries
@@ -205,6 +204,11 @@ extern bool covet_hot_set_deadline(const HotKey *key, TimestampTz now,
 extern void covet_hot_fence(const HotKey *key);
 extern void covet_hot_unfence(const HotKey *key);
 extern void covet_hot_drop(const HotKey *key);
+
+/* ------------------------------------------------------------------------
+ * in hot_touch.c: what was seen of rows
+ * ------------------------------------------------------------------------ */
+
 extern bool covet_hot_seen(const HotKey *key, TimestampTz *seen_at);
 extern void covet_hot_saved(const HotKey *key, TimestampTz seen_at);
 extern bool covet_hot_expire(const HotKey *key, TimestampTz now);

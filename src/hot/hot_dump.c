@@ -17,10 +17,10 @@
  *
  * Without a file that counts, memory namespaces are empty, locks and rate
  * limits are free, and rows of the unlogged cache written before this boot
- * count as absent, because clears may have been forgotten: see known_from in
- * hot_stamp.c.  Rows of sessions stay: whoever ends a session removes or
- * changes the row, so all there is to lose are touches since the last tick of
- * the worker, and those of less than a tenth of the idle time.
+ * count as absent, because clears may have been forgotten: stamps then begin
+ * with numbers that no row carries.  Rows of sessions stay: whoever ends a
+ * session removes or changes the row, so all there is to lose are touches since
+ * the last tick of the worker, and those of less than a tenth of the idle time.
  *
  * Entries carry their versions, but neither stamps nor hashes: only entries
  * that nobody has cleared are written, so they take the stamps that stand when
@@ -65,7 +65,6 @@ typedef struct DumpHeader
 	uint32		slots;			/* stamps that follow */
 	uint64		system;			/* identifier of the cluster */
 	uint64		checkpoint;		/* place of the shutdown checkpoint */
-	int64		known_from;
 } DumpHeader;
 
 typedef enum DumpKind
@@ -176,7 +175,6 @@ put_header(DumpWriter *writer, DumpHeader *header)
 {
 	header->magic = DUMP_MAGIC;
 	header->slots = HOT_SLOTS;
-	header->known_from = covet_stamp_known_from();
 	put(writer, header, sizeof(*header));
 	for (uint32 slot = 0; slot < HOT_SLOTS; slot++)
 	{
@@ -597,7 +595,7 @@ get_record(DumpReader *reader, uint8 kind)
 
 /* Take in all that follows the header and is checked; false when it is odd. */
 static bool
-read_records(DumpReader *reader, const DumpHeader *header)
+read_records(DumpReader *reader)
 {
 	Size		size = sizeof(int64) * HOT_SLOTS;
 	int64	   *stamps = palloc(size);
@@ -608,7 +606,7 @@ read_records(DumpReader *reader, const DumpHeader *header)
 
 	if (!get(reader, stamps, size))
 		return false;
-	covet_stamp_restore(stamps, header->known_from);
+	covet_stamp_restore(stamps);
 
 	context = AllocSetContextCreate(CurrentMemoryContext, "covet record",
 									ALLOCSET_DEFAULT_SIZES);
@@ -677,7 +675,7 @@ read_open_file(FILE *file, const DumpHeader *shutdown)
 		return "It was written by another version of covet.";
 	if (header.system != shutdown->system || header.checkpoint != shutdown->checkpoint)
 		return "It does not belong to the last shutdown of this cluster.";
-	if (!read_records(&reader, &header))
+	if (!read_records(&reader))
 		return "A record in it makes no sense; those before it were taken.";
 	ereport(DEBUG1,
 			(errmsg_internal("covet read " INT64_FORMAT " entries from file \"%s\"",

@@ -20,8 +20,7 @@ extern HotHome *covet_hot_home_in(uint16 space, HotStore store, const char *name
 extern void covet_stamp_init(void);
 extern uint32 covet_stamp_slot_of(Oid database, Oid schema, const char *name, Size size);
 extern void covet_stamp_move_all(void);
-extern int64 covet_stamp_known_from(void);
-extern void covet_stamp_restore(const int64 *stamps, int64 known_from);
+extern void covet_stamp_restore(const int64 *stamps);
 
 /* in hot_dump.c */
 extern void covet_hot_dump_init(void);

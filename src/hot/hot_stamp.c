@@ -10,22 +10,23 @@
  *
  * The slots are fixed in number and chosen by a hash that is the same at each
  * start, because rows keep their stamps: nothing grows, and two names of one
- * slot only clear each other.  Every slot begins with a number of its own, so
- * a row that CREATE DATABASE has copied, whose namespace has another slot
- * there, is dead rather than free of the clears it had lived through.  Slot 0
- * is for what has no stamp: it is 0 and never moves.
+ * slot only clear each other.  Slot 0 is for what has no stamp: it is 0 and
+ * never moves.
  *
- * A clean shutdown saves the vector (hot_dump.c).  Where the file is missing
- * clears have been forgotten, so rows of the unlogged cache that were written
- * earlier count as absent: known_from is the version from which on no clear
- * has been lost, in this boot or an earlier one, and the file carries it on.
+ * Every slot begins with a number of its own, new in each boot.  Two things
+ * follow.  A clean shutdown saves the vector (hot_dump.c); where the file is
+ * missing, clears have been forgotten, but rows of the unlogged cache that were
+ * written before carry none of the numbers that stand now and are dead, in all
+ * boots to come.  And a row that CREATE DATABASE has copied, whose namespace has
+ * another slot there, is dead too, rather than free of the clears it had lived
+ * through.
  *
  * A stamp's number says nothing of when it moved: it was given out when the
  * clear was called, and moved at commit.  Who has to know that, because he
  * began to compute a value in between, asks for the version at the move, which
  * MOVE_SLOTS words keep, each for many slots.
  *
- * Locks: none, all are atomics; known_from is set before anybody is served.
+ * Locks: none, all are atomics.
  */
 #include "postgres.h"
 
@@ -40,7 +41,6 @@
 
 typedef struct StampShared
 {
-	int64		known_from;		/* a version */
 	pg_atomic_uint64 moves[MOVE_SLOTS]; /* version at the last move */
 	pg_atomic_uint64 stamps[HOT_SLOTS];
 } StampShared;
@@ -58,7 +58,6 @@ init_shared(void *segment)
 {
 	StampShared *new = segment;
 
-	new->known_from = covet_first_version();
 	for (int i = 0; i < MOVE_SLOTS; i++)
 		pg_atomic_init_u64(&new->moves[i], 0);
 	pg_atomic_init_u64(&new->stamps[0], 0);
@@ -176,34 +175,11 @@ covet_stamp_move_all(void)
 }
 
 /*
- * Has no clear been lost since that version was given out?  A row of the
- * unlogged cache for which one may have been counts as absent.
- */
-bool
-covet_hot_rows_known(int64 version)
-{
-	return version >= shared->known_from;
-}
-
-/*
- * The version from which on no clear has been lost.
- */
-int64
-covet_stamp_known_from(void)
-{
-	return shared->known_from;
-}
-
-/*
- * Take over HOT_SLOTS stamps and known_from of an earlier boot; before anybody
- * is served.
+ * Take over HOT_SLOTS stamps of an earlier boot; before anybody is served.
  */
 void
-covet_stamp_restore(const int64 *stamps, int64 known_from)
+covet_stamp_restore(const int64 *stamps)
 {
 	for (uint32 slot = 1; slot < HOT_SLOTS; slot++)
 		pg_atomic_write_u64(&shared->stamps[slot], (uint64) stamps[slot]);
-
-	/* Versions begin lower when the file with the boot number was removed. */
-	shared->known_from = Min(known_from, covet_first_version());
 }

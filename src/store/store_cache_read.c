@@ -190,9 +190,7 @@ row_state(StoreTable *table, TimestampTz now)
 	RowState	state = row_end(table) > now ? ROW_LIVE
 		: row_stale_end(table) > now ? ROW_STALE : ROW_DEAD;
 
-	if (state != ROW_DEAD &&
-		(row_stamps(table, covet_stamp_view) != STAMPS_HOLD ||
-		 !covet_hot_rows_known(get_int64(table, CACHE_VERSION))))
+	if (state != ROW_DEAD && row_stamps(table, covet_stamp_view) != STAMPS_HOLD)
 		return ROW_DEAD;
 	return state;
 }
@@ -218,8 +216,7 @@ covet_cache_row_dead(StoreTable *table, TimestampTz now)
 	TimestampTz seen_at = get_int64(table, CACHE_SEEN_AT);
 	HotKey		key;
 
-	if (Max(get_int64(table, CACHE_EXPIRES_AT), row_stale_end(table)) <= now ||
-		!covet_hot_rows_known(get_int64(table, CACHE_VERSION)))
+	if (Max(get_int64(table, CACHE_EXPIRES_AT), row_stale_end(table)) <= now)
 		return true;
 	if (idle != 0 && covet_deadline(seen_at, idle) <= now &&
 		!(row_key(table, &key) && covet_hot_expire(&key, now)))

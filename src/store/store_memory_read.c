@@ -200,6 +200,8 @@ covet_memory_read(CacheNamespace *ns, text **keys, int count, int flags,
 	for (int i = 0; i < count; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
+		if (i % HOT_PREFETCH == 0 && count > 1)
+			covet_hot_prefetch(ns->home, &keys[i], Min(count - i, HOT_PREFETCH));
 		if (keys[i] == NULL)
 			continue;
 		if (context != NULL)

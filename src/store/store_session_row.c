@@ -29,6 +29,7 @@
 #include "access/xlog.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "port/pg_bswap.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/timestamp.h"
@@ -334,7 +335,28 @@ covet_session_row_lock(StoreTable *table, const TokenHash *hash, TimestampTz *no
 }
 
 /*
- * Insert a row with a random session_id.  No row may have its token_hash: the
+ * Make a session_id: a version 7 UUID, as uuidv7() of PostgreSQL 18 makes it.
+ * It begins with the time, so that new ones stand together in the index, and
+ * ends with 62 random bits.
+ */
+static void
+make_session_id(pg_uuid_t *id, TimestampTz created_at)
+{
+	const int64 epoch_days = POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE;
+	int64		us = created_at + epoch_days * USECS_PER_DAY;
+	uint64		time = (uint64) (us / 1000) << 16 | 7 << 12 | (us % 1000) * 4096 / 1000;
+
+	time = pg_hton64(time);
+	memcpy(id->data, &time, sizeof(time));
+	if (!pg_strong_random(id->data + sizeof(time), UUID_LEN - sizeof(time)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not generate random values")));
+	id->data[8] = (id->data[8] & 0x3f) | 0x80;
+}
+
+/*
+ * Insert a row with a new session_id.  No row may have its token_hash: the
  * caller brings random bits, or has looked while he held the id's word, or has
  * just taken the hash from a row that he holds.
  */
@@ -345,15 +367,7 @@ covet_session_row_insert(StoreTable *table, const SessionNew *new)
 	Datum		values[SESSION_COLUMNS] = {0};
 	bool		nulls[SESSION_COLUMNS] = {0};
 
-	if (!pg_strong_random(session_id.data, UUID_LEN))
-		ereport(ERROR,
-				(errcode(ERRCODE_INTERNAL_ERROR),
-				 errmsg("could not generate random values")));
-
-	/* A version 4 UUID, as gen_random_uuid makes it. */
-	session_id.data[6] = (session_id.data[6] & 0x0f) | 0x40;
-	session_id.data[8] = (session_id.data[8] & 0x3f) | 0x80;
-
+	make_session_id(&session_id, new->created_at);
 	values[SESSION_VERSION - 1] = Int64GetDatum(new->version);
 	values[SESSION_CREATED_AT - 1] = TimestampTzGetDatum(new->created_at);
 	values[SESSION_SEEN_AT - 1] = TimestampTzGetDatum(new->created_at);

@@ -27,8 +27,8 @@ SELECT count(*) FROM covet.cache_scan(namespace => 'hot');
 -- "not there" is remembered too
 SELECT covet.cache_set('template', 'x', '1 hour', 'hot');
 SELECT covet.cache_get('absent', 'hot');
-INSERT INTO covet._cache (version, expires_at, seen_at, idle, stamp, namespace, key, value)
-	SELECT version, expires_at, seen_at, idle, stamp, namespace, 'absent', value FROM covet._cache WHERE namespace = 'hot' AND key = 'template';
+INSERT INTO covet._cache (version, expires_at, seen_at, idle, stale, stamp, namespace, key, value)
+	SELECT version, expires_at, seen_at, idle, stale, stamp, namespace, 'absent', value FROM covet._cache WHERE namespace = 'hot' AND key = 'template';
 SELECT covet.cache_get('absent', 'hot'), covet.cache_exists('absent', 'hot');
 SELECT covet.cache_set('absent', 'new', '1 hour', 'hot'), covet.cache_get('absent', 'hot');
 

@@ -21,8 +21,8 @@ TABLE got;
 DELETE FROM covet._cache WHERE namespace = 'trigger' AND key = 'c';
 -- INSERT, where "not there" is remembered
 TABLE got;
-INSERT INTO covet._cache (version, expires_at, seen_at, idle, stamp, namespace, key, value)
-	SELECT version, expires_at, seen_at, idle, stamp, namespace, 'b', value FROM covet._cache WHERE namespace = 'trigger' AND key = 'a';
+INSERT INTO covet._cache (version, expires_at, seen_at, idle, stale, stamp, namespace, key, value)
+	SELECT version, expires_at, seen_at, idle, stale, stamp, namespace, 'b', value FROM covet._cache WHERE namespace = 'trigger' AND key = 'a';
 TABLE got;
 -- MERGE
 MERGE INTO covet._cache c USING (VALUES ('a'), ('b')) v(key) ON c.namespace = 'trigger' AND c.key = v.key
@@ -60,8 +60,8 @@ TABLE got;
 
 -- more rows than are listed
 BEGIN;
-INSERT INTO covet._cache (version, expires_at, seen_at, idle, stamp, namespace, key, value)
-	SELECT version, expires_at, seen_at, idle, stamp, namespace, 'many ' || i, value
+INSERT INTO covet._cache (version, expires_at, seen_at, idle, stale, stamp, namespace, key, value)
+	SELECT version, expires_at, seen_at, idle, stale, stamp, namespace, 'many ' || i, value
 	FROM covet._cache, generate_series(1, 65600) i WHERE namespace = 'trigger' AND key = 'a';
 COMMIT;
 SELECT covet.cache_get_many('{many 1,many 65600}', 'trigger');

@@ -167,3 +167,7 @@ SELECT covet.session_merge('damaged', '{}');
 SELECT data FROM covet.session_info('damaged');
 SELECT covet.session_update('damaged', '{"n": 2}') > 0 AS updated, covet.session_get('damaged');
 SELECT covet.session_revoke_all() > 0 AS ended;
+
+-- Of a token of any length the table has the SHA-256.
+SELECT count(covet.session_save(repeat(chr(48 + n % 40), n), '{}')) FROM generate_series(1, 512) AS n;
+SELECT count(*) FROM generate_series(1, 512) AS n JOIN covet._session ON token_hash = sha256(repeat(chr(48 + n % 40), n)::bytea);

@@ -17,6 +17,8 @@ $primary->safe_psql('postgres', q{
 	SELECT covet.cache_set('k', 'v', idle => '1 hour');
 	SELECT covet.cache_namespace_set('owned', owner => 'pg_monitor');
 	SELECT covet.cache_set('k', 'v', namespace => 'owned');
+	SELECT covet.cache_namespace_set('memory', 'memory');
+	SELECT covet.cache_set('k', 'v', namespace => 'memory');
 	SELECT covet.lock_acquire('lock', '1 hour');
 	SELECT covet.token_revoke('jti', 'infinity');
 	SELECT covet.token_revoke_subject('subject', 'infinity');
@@ -45,7 +47,9 @@ foreach my $call (
 	q{covet.cache_get_jsonb('k') IS NULL}, q{NOT covet.cache_exists('k')},
 	q{covet.cache_expires_at('k') IS NULL}, q{covet.cache_get_many('{k,l}') = '{NULL,NULL}'},
 	q{(SELECT count(*) FROM covet.cache_entries('{k}')) = 0},
-	q{(SELECT count(*) FROM covet.cache_scan()) = 0})
+	q{(SELECT count(*) FROM covet.cache_scan()) = 0},
+	q{covet.cache_get('k', 'memory') IS NULL}, q{covet.cache_get_many('{k,l}', 'memory') = '{NULL,NULL}'},
+	q{(SELECT count(*) FROM covet.cache_scan(namespace => 'memory')) = 0})
 {
 	is(answer($call), 't', "a miss: $call");
 }
@@ -62,6 +66,10 @@ foreach my $call (
 	q{covet.cache_replace('k', 'v')}, q{covet.cache_incr('n')}, q{covet.cache_take('k')},
 	q{covet.cache_delete('k')}, q{covet.cache_delete_many('{k}')}, q{covet.cache_clear()},
 	q{covet.cache_invalidate_tags('{t}')}, q{covet.cache_namespace_set('x')},
+	q{covet.cache_set('k', 'v', namespace => 'memory')}, q{covet.cache_set_many('{k}', '{v}', namespace => 'memory')},
+	q{covet.cache_add('k', 'v', namespace => 'memory')}, q{covet.cache_replace('k', 'v', namespace => 'memory')},
+	q{covet.cache_incr('n', namespace => 'memory')}, q{covet.cache_take('k', 'memory')}, q{covet.cache_touch('k', '1 hour', 'memory')},
+	q{covet.cache_delete('k', 'memory')}, q{covet.cache_clear('memory')}, q{covet.cache_invalidate_tags('{t}', 'memory')},
 	q{covet.cache_namespace_drop('owned')}, q{covet.sweep()},
 	q{covet.lock_acquire('lock')}, q{covet.lock_extend('lock', 1)}, q{covet.lock_release('lock', 1)},
 	q{covet.rate_limit('k', 1, '1 s')}, q{covet.rate_limit('k', 1, '1 s', 0)},
@@ -118,6 +126,9 @@ $primary->stop('immediate');
 $standby->promote;
 is(answer(q{covet.cache_get('k') IS NULL}), 't', 'promoted, the cache is empty');
 is(answer(q{covet.cache_set('k', 'new') AND covet.cache_get('k') = 'new'}), 't', 'and takes writes');
+is(answer(q{covet.cache_get('k', 'memory') IS NULL}), 't', 'memory is empty too');
+is(answer(q{covet.cache_set('k', 'new', namespace => 'memory')}), 't', 'and takes writes');
+is(answer(q{covet.cache_get('k', 'memory')}), 'new', 'which last');
 is(answer("covet.session_get('$token')"), '{"a": 2}', 'sessions go on');
 is(answer("covet.session_update('$token', '{}') > $version"), 't', 'with higher versions');
 is(answer(q{covet.token_is_revoked('jti')}), 't', 'revocations stay');

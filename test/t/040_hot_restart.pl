@@ -101,6 +101,15 @@ is(sql(q{SELECT covet.cache_invalidate_tags('{u}', 'm'), covet.cache_invalidate_
 is(sql(q{SELECT covet.cache_clear('m');
 	SELECT count(*) FROM covet.cache_scan(namespace => 'm')}), "\n0", 'a namespace of before can be cleared');
 
+# A copy of the database has rows that were cleared, but not what cleared them.
+$node->safe_psql('template1', 'CREATE DATABASE copy TEMPLATE postgres');
+is($node->safe_psql('copy', $rows), '2', 'a copy of the database has rows that were cleared');
+is($node->safe_psql('copy', $cleared), '|||||', 'and they stay so');
+is($node->safe_psql('copy', q{SELECT covet.cache_set('cleared tag', 'new', tags => '{x,y}'), covet.cache_get('cleared tag')}), 't|new',
+	'until somebody writes them again');
+is(sql($cleared), '|||||', 'which changes nothing in the first database');
+$node->safe_psql('template1', 'DROP DATABASE copy');
+
 # Boots that do the same things take numbers that differ in their boot alone.
 foreach my $boot (1 .. 3)
 {
