@@ -617,6 +617,7 @@ main(int argc, char **argv)
 
 	open_connection();
 	cache_init();
+	count_init();
 	session_init();
 	PQfinish(connection);
 
@@ -645,6 +646,7 @@ main(int argc, char **argv)
 	printf("%llu steps\n", (unsigned long long) atomic_load(&shared->steps));
 	open_connection();
 	cache_summary();
+	count_summary();
 	session_summary();
 	PQfinish(connection);
 	return 0;
