@@ -328,6 +328,16 @@ typedef struct EntryRows
 	MemoryContext context;		/* of one row, reset before the next */
 } EntryRows;
 
+/* Not made by the first row: that one's context does not outlive the row. */
+static void
+begin_rows(FunctionCallInfo fcinfo, EntryRows *rows)
+{
+	InitMaterializedSRF(fcinfo, 0);
+	rows->rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	rows->context = AllocSetContextCreate(CurrentMemoryContext, "covet cache entry",
+										  ALLOCSET_DEFAULT_SIZES);
+}
+
 static void
 receive_entry(const CacheEntry *entry, int index, void *arg)
 {
@@ -336,9 +346,6 @@ receive_entry(const CacheEntry *entry, int index, void *arg)
 	bool		nulls[9] = {0};
 	MemoryContext old;
 
-	if (rows->context == NULL)
-		rows->context = AllocSetContextCreate(CurrentMemoryContext, "covet cache entry",
-											  ALLOCSET_DEFAULT_SIZES);
 	MemoryContextReset(rows->context);
 	old = MemoryContextSwitchTo(rows->context);
 	values[0] = PointerGetDatum(entry->key);
@@ -368,13 +375,13 @@ Datum
 covet_cache_entries(PG_FUNCTION_ARGS)
 {
 	CacheNamespace ns;
-	EntryRows	rows = {.rsinfo = (ReturnSetInfo *) fcinfo->resultinfo,.with_values = true};
+	EntryRows	rows = {.with_values = true};
 	bool		exists = begin_read(fcinfo, 1, &ns);
 	int			count;
 	int			distinct = 0;
 	text	  **keys = keys_to_find(fcinfo, 0, &count);
 
-	InitMaterializedSRF(fcinfo, 0);
+	begin_rows(fcinfo, &rows);
 	for (int i = 0; i < count; i++)
 		if (keys[i] != NULL)
 			keys[distinct++] = keys[i];
@@ -399,7 +406,7 @@ Datum
 covet_cache_scan(PG_FUNCTION_ARGS)
 {
 	CacheNamespace ns;
-	EntryRows	rows = {.rsinfo = (ReturnSetInfo *) fcinfo->resultinfo};
+	EntryRows	rows;
 	bool		exists = begin_read(fcinfo, 3, &ns);
 	text	   *prefix = COVET_ARG_TEXT(0);
 	int			max_entries = PG_ARGISNULL(2) ? 0 : PG_GETARG_INT32(2);
@@ -409,7 +416,7 @@ covet_cache_scan(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("max_entries must be between 1 and %d", SCAN_MAX_ENTRIES)));
 	rows.with_values = !PG_ARGISNULL(4) && PG_GETARG_BOOL(4);
-	InitMaterializedSRF(fcinfo, 0);
+	begin_rows(fcinfo, &rows);
 	if (exists)
 		covet_cache_scan_range(&ns, prefix == NULL ? cstring_to_text("") : prefix,
 							   COVET_ARG_TEXT(1), max_entries,

@@ -8,6 +8,7 @@
  */
 #include "postgres.h"
 
+#include "access/detoast.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
@@ -25,6 +26,8 @@
 #include "store/store.h"
 
 #define DEFAULT_GRACE	(INT64CONST(5) * USECS_PER_SEC)
+
+#define SESSION_COMPRESS_MIN	1024	/* bytes */
 
 /* ------------------------------------------------------------------------
  * Arguments
@@ -99,12 +102,23 @@ ip_arg(FunctionCallInfo fcinfo, int n)
  * Values and frames
  * ------------------------------------------------------------------------ */
 
+/*
+ * Sessions are read far more often than written: what is small is not worth
+ * the time to decompress it with every request.
+ */
+static bytea *
+session_frame(ValueKind kind, Datum value)
+{
+	return covet_value_encode(kind, value,
+							  toast_raw_datum_size(value) - VARHDRSZ < SESSION_COMPRESS_MIN
+							  ? CODEC_RAW : CODEC_AUTO);
+}
+
 static bytea *
 jsonb_frame(const Jsonb *data)
 {
-	return covet_value_encode(VALUE_JSONB, JsonbPGetDatum(data), CODEC_AUTO);
+	return session_frame(VALUE_JSONB, JsonbPGetDatum(data));
 }
-
 
 /* ------------------------------------------------------------------------
  * Making sessions
@@ -234,7 +248,7 @@ covet_session_save_bytea(PG_FUNCTION_ARGS)
 	covet_store_require_writable("session_save_bytea()");
 	if (PG_ARGISNULL(1))
 		covet_null_not_allowed("session data");
-	PG_RETURN_BOOL(save(fcinfo, covet_value_encode(VALUE_BYTEA, PG_GETARG_DATUM(1), CODEC_AUTO)));
+	PG_RETURN_BOOL(save(fcinfo, session_frame(VALUE_BYTEA, PG_GETARG_DATUM(1))));
 }
 
 /* ------------------------------------------------------------------------

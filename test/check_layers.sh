@@ -94,6 +94,7 @@ check_symbols()
 	local object symbol
 
 	command -v nm >/dev/null || return 0
+	# AddressSanitizer adds a __odr_asan.NAME for a NAME.
 	while IFS= read -r object; do
 		while IFS= read -r symbol; do
 			complain "$object: exports $symbol, whose name does not begin with covet_"

@@ -43,7 +43,7 @@ typedef struct FrameHeader
 StaticAssertDecl(sizeof(FrameHeader) == COVET_FRAME_HEADER, "the frame's header has no padding");
 
 /* Smaller values are not worth the time to compress them. */
-#define COMPRESS_MIN	512
+#define COMPRESS_MIN	256
 
 static pg_crc32c
 checksum(const FrameHeader *header, const char *body, Size size)

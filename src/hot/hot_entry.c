@@ -15,6 +15,7 @@
 
 #include "utils/timestamp.h"
 
+#include "base/compat.h"
 #include "hot/hot_table.h"
 
 /* Part of the idle time that may pass before a touch has to be saved. */

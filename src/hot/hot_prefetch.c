@@ -14,6 +14,7 @@
  */
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "hot/hot_table.h"
 
 #define CACHE_LINE		64

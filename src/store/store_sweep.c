@@ -60,14 +60,20 @@ covet_store_sweep_name(SweepTarget target)
 	return targets[target].name;
 }
 
-/* Note that the hot copy of the row in the slot must go, though it is alive. */
+/*
+ * Note that the hot copy of the row in the slot must go, though it is alive.
+ * What memory has seen goes with it, where that counts.
+ */
 static void
 drop_copy(StoreTable *table)
 {
 	bool		should_free;
 	HeapTuple	row = ExecFetchSlotHeapTuple(table->slot, false, &should_free);
+	bool		isnull;
+	bool		touched = table->id != TABLE_CACHE ||
+		DatumGetInt64(covet_store_get(table, CACHE_IDLE, &isnull)) != 0;
 
-	covet_store_drop_copy(table->id, row, RelationGetDescr(table->rel), true);
+	covet_store_drop_copy(table->id, row, RelationGetDescr(table->rel), touched);
 	if (should_free)
 		heap_freetuple(row);
 }

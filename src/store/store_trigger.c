@@ -32,9 +32,9 @@
 #include "store/store_table.h"
 
 /* Longer keys than any function writes have no copies. */
-#define HOT_KEY_MAX		(COVET_ISSUER_MAX + 1 + COVET_JTI_MAX)
+#define HOT_KEY_MAX		(COVET_NAMESPACE_MAX + 1 + COVET_KEY_MAX)
 
-StaticAssertDecl(HOT_KEY_MAX >= COVET_KEY_MAX, "keys of the cache fit");
+StaticAssertDecl(HOT_KEY_MAX >= COVET_ISSUER_MAX + 1 + COVET_JTI_MAX, "those of tokens fit");
 
 /* A table whose rows have copies in the hot tier. */
 typedef struct CopiedTable
@@ -76,7 +76,8 @@ covet_store_drop_copy(StoreTableId id, HeapTuple row, TupleDesc desc, bool forge
 	bool		named = copied->store == HOT_CACHE;
 	struct varlena *first;
 	struct varlena *second = NULL;
-	StringInfoData bytes;
+	char		bytes[HOT_KEY_MAX];
+	Size		size = 0;
 	HotKey		key;
 
 	if (!copied->copied)
@@ -85,28 +86,30 @@ covet_store_drop_copy(StoreTableId id, HeapTuple row, TupleDesc desc, bool forge
 	if (copied->second != 0)
 		second = get_varlena(row, desc, copied->second);
 	if (first == NULL || (copied->second != 0 && second == NULL) ||
-		(named && VARSIZE_ANY_EXHDR(first) > COVET_NAMESPACE_MAX))
+		(named && VARSIZE_ANY_EXHDR(first) > COVET_NAMESPACE_MAX) ||
+		VARSIZE_ANY_EXHDR(first) + 1 + (second == NULL ? 0 : VARSIZE_ANY_EXHDR(second)) > HOT_KEY_MAX)
 		return;
 
-	initStringInfo(&bytes);
 	if (!named)
-		appendBinaryStringInfo(&bytes, VARDATA_ANY(first), VARSIZE_ANY_EXHDR(first));
-	if (!named && second != NULL)
-		appendStringInfoChar(&bytes, '\0');
+	{
+		memcpy(bytes, VARDATA_ANY(first), VARSIZE_ANY_EXHDR(first));
+		size = VARSIZE_ANY_EXHDR(first);
+		if (second != NULL)
+			bytes[size++] = '\0';
+	}
 	if (second != NULL)
-		appendBinaryStringInfo(&bytes, VARDATA_ANY(second), VARSIZE_ANY_EXHDR(second));
+	{
+		memcpy(bytes + size, VARDATA_ANY(second), VARSIZE_ANY_EXHDR(second));
+		size += VARSIZE_ANY_EXHDR(second);
+	}
 	key.home = named
 		? covet_hot_home(HOT_CACHE, VARDATA_ANY(first), VARSIZE_ANY_EXHDR(first), true)
 		: covet_hot_home(copied->store, "", 0, true);
-	if (bytes.len <= HOT_KEY_MAX)
-	{
-		if (key.home != NULL)
-			covet_hot_key(&key, key.home, bytes.data, bytes.len);
-		covet_pending_drop(&key);
-		if (forget && key.home != NULL)
-			covet_hot_saved(&key, covet_now());
-	}
-	pfree(bytes.data);
+	if (key.home != NULL)
+		covet_hot_key(&key, key.home, bytes, size);
+	covet_pending_drop(&key);
+	if (forget && key.home != NULL)
+		covet_hot_saved(&key, covet_now());
 }
 
 PG_FUNCTION_INFO_V1(covet__own_write);

@@ -533,10 +533,7 @@ reader_step(void)
 static void
 sweeper_step(void)
 {
-	PGresult   *result = call("SELECT covet.sweep()", 0);
-
-	if (result)
-		PQclear(result);
+	PQclear(chance(80) ? call("SELECT covet.sweep()", 0) : call("SELECT covet.warm(200)", 0));
 	usleep(30000);
 }
 
@@ -620,6 +617,7 @@ main(int argc, char **argv)
 
 	open_connection();
 	cache_init();
+	count_init();
 	session_init();
 	PQfinish(connection);
 
@@ -648,6 +646,7 @@ main(int argc, char **argv)
 	printf("%llu steps\n", (unsigned long long) atomic_load(&shared->steps));
 	open_connection();
 	cache_summary();
+	count_summary();
 	session_summary();
 	PQfinish(connection);
 	return 0;

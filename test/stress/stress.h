@@ -71,6 +71,13 @@ extern void cache_read(void);
 extern void cache_fill_memory(void);
 extern void cache_summary(void);
 
+/* in stress_count.c */
+extern void count_init(void);
+extern void count_write(void);
+extern void count_add(void);
+extern void count_read(void);
+extern void count_summary(void);
+
 /* in stress_session.c */
 extern void session_init(void);
 extern void session_write(void);

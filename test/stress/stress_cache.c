@@ -1,7 +1,7 @@
 /*
  * stress_cache.c
  *		The part of the stress program about the cache: keys of one namespace that
- *		is cleared again and again, counters, and keys that are added once.
+ *		is cleared again and again.
  *
  * A value is "KEY:ID:" and bytes that follow from ID, so it says who wrote it and
  * whether it is whole.  Keys below SOLO have one writer at a time; keys from
@@ -19,10 +19,6 @@
 #define TAGS			3
 #define MAX_VALUES		(1 << 22)
 #define MAX_VALUE_SIZE	40000
-#define COUNTERS		2
-#define GENERATIONS		(1 << 16)
-#define RESULTS			(1 << 22)
-#define ROUNDS			(1 << 20)
 
 typedef enum State
 {
@@ -58,29 +54,12 @@ typedef struct Key
 								 * ended was sent; 0: none */
 } Key;
 
-/*
- * A counter that is not there starts at a number of its own, in the upper half:
- * its generation.  Within a generation each result is given out once.
- */
-typedef struct Counter
-{
-	_Atomic uint64_t last;		/* a result that was acknowledged */
-	_Atomic uint64_t begun;		/* start of the latest one that made or deleted it */
-	_Atomic uint64_t total;		/* increments acknowledged */
-} Counter;
-
 typedef struct Cache
 {
 	Key			keys[KEYS];
 	_Atomic uint64_t cleared;	/* start of the latest clear acknowledged */
 	_Atomic uint64_t invalidated[TAGS];
 	_Atomic uint32_t nvalues;
-	Counter		counters[COUNTERS];
-	_Atomic uint32_t ngenerations;
-	_Atomic uint64_t generations[GENERATIONS];	/* tick of the latest result */
-	_Atomic uint64_t results[RESULTS];	/* hash table */
-	_Atomic uint32_t round;
-	_Atomic uint8_t winners[ROUNDS];
 	_Atomic uint64_t reads;
 	_Atomic uint64_t found;
 	_Atomic uint64_t writes;
@@ -540,9 +519,13 @@ write_delete(int k)
 	ends_begin(k);
 	effect = effect_begin((Effect) {.settle = settle_end,.key = k});
 	note(SUBJECT_KEY(k), "delete");
-	result = chance(50) ?
-		call("SELECT covet.cache_delete($1, 'stress')", 1, key_name(k)) :
-		call("SELECT covet.cache_delete_many(ARRAY[$1, 'none'], 'stress') = 1", 1, key_name(k));
+	if (!setup.memory && read_committed() && chance(30))	/* the owner's own SQL */
+		result = call("WITH gone AS (DELETE FROM covet._cache WHERE namespace = 'stress' AND key = $1 RETURNING 1)"
+					  " SELECT count(*) > 0 FROM gone", 1, key_name(k));
+	else if (chance(50))
+		result = call("SELECT covet.cache_delete($1, 'stress')", 1, key_name(k));
+	else
+		result = call("SELECT covet.cache_delete_many(ARRAY[$1, 'none'], 'stress') = 1", 1, key_name(k));
 	if (result)
 	{
 		/* In tables a delete that found nothing does nothing at COMMIT. */
@@ -681,8 +664,7 @@ fill(int k, const char *lease, uint64_t won_at)
 	int			tags = some_tags();
 	uint64_t	over = atomic_load(&cache->keys[k].over);
 	uint64_t	leased = atomic_load(&cache->keys[k].leased);
-	bool		at_once = strcmp(lease, "0") != 0 && acts_at_once(k);
-	Effect	   *effect = set_begin(k, fresh, tags, at_once, false);
+	Effect	   *effect = set_begin(k, fresh, tags, false, false);
 	PGresult   *result;
 
 	note(SUBJECT_KEY(k), "fill of lease %s with %u, fresh for %d, tags %d", lease, effect->id, fresh, tags);
@@ -723,7 +705,8 @@ write_lease(int k)
 
 		if (strcmp(lease, "0") != 0)
 			raise_to(&cache->keys[k].leased, begun);
-		if (chance(80) && may_be_atomic())
+		/* In a transaction that has written since, it may or may not act at once. */
+		if (chance(80) && !(setup.memory && in_transaction() && strcmp(lease, "0") != 0))
 			fill(k, lease, won_at);
 		else if (chance(50) && strcmp(lease, "0") != 0)
 		{
@@ -735,168 +718,6 @@ write_lease(int k)
 		}
 	}
 	PQclear(result);
-}
-
-/* ------------------------------------------------------------------------
- * counters, and keys that are added once
- * ------------------------------------------------------------------------ */
-
-/* A result of incr is not given out twice: a hash table without deletion. */
-static void
-register_result(int c, uint64_t r)
-{
-	uint64_t	h = r * UINT64_C(0x9e3779b97f4a7c15) + c;
-
-	for (int i = 0; i < 64; i++)
-	{
-		uint64_t	there = 0;
-		uint64_t	entry = r * COUNTERS + c;
-
-		if (atomic_compare_exchange_strong(&cache->results[(h + i) % RESULTS], &there, entry))
-			return;
-		if (there == entry)
-			violation(SUBJECT_COUNTER(c), "result %llx of counter %d was given out twice",
-					  (unsigned long long) r, c);
-	}
-}
-
-/* arg: the result; or 0 for a delete. */
-static void
-settle_count(Effect *effect, Outcome outcome)
-{
-	Counter    *counter = &cache->counters[effect->key];
-	uint64_t	r = effect->arg;
-	uint64_t	last;
-
-	if (outcome == OUTCOME_SENT)
-		return;
-	note(SUBJECT_COUNTER(effect->key), "%llx of tick %llu: %s", (unsigned long long) r,
-		 (unsigned long long) effect->start,
-		 outcome == OUTCOME_ACKED ? "acknowledged" : "did not take place");
-	if (outcome != OUTCOME_ACKED)
-		return;
-	if (r == 0)
-	{
-		raise_to(&counter->begun, effect->start);
-		return;
-	}
-	atomic_fetch_add(&counter->total, 1);
-	register_result(effect->key, r);
-	raise_to(&cache->generations[(r >> 32) % GENERATIONS], tick());
-	if ((uint32_t) r == 1)
-		raise_to(&counter->begun, effect->start);
-	last = atomic_load(&counter->last);
-	while (last >> 32 != r >> 32 || last < r)
-	{
-		if (atomic_compare_exchange_weak(&counter->last, &last, r))
-			break;
-	}
-}
-
-static bool
-about_counter(const Effect *effect, int c)
-{
-	return effect->settle == settle_count && effect->key == c;
-}
-
-static const char *
-counter_name(int c)
-{
-	return c == 0 ? "c0" : "c1";
-}
-
-/* A result, or what a get found, against what was acknowledged before it. */
-static void
-check_count(int c, uint64_t r, uint64_t last, uint64_t begun, bool is_new)
-{
-	uint64_t	seen = atomic_load(&cache->generations[(r >> 32) % GENERATIONS]);
-
-	if (last >> 32 == r >> 32 && (r < last || (is_new && r == last)))
-		violation(SUBJECT_COUNTER(c), "counter %d gives %llx after %llx was acknowledged", c,
-				  (unsigned long long) r, (unsigned long long) last);
-	if (seen != 0 && seen < begun)
-		violation(SUBJECT_COUNTER(c), "counter %d gives %llx, last seen at %llu, before the one made at %llu",
-				  c, (unsigned long long) r, (unsigned long long) seen, (unsigned long long) begun);
-}
-
-static void
-write_count(void)
-{
-	int			c = pick(COUNTERS);
-	Counter    *counter = &cache->counters[c];
-	uint64_t	last = atomic_load(&counter->last);
-	uint64_t	begun = atomic_load(&counter->begun);
-	bool		at_once = setup.memory && effect_last(about_counter, c) == NULL;
-	char		initial[32];
-	Effect	   *effect;
-	PGresult   *result;
-
-	if (!setup.lossless && chance(2))
-	{
-		effect = effect_begin((Effect) {.settle = settle_count,.key = c});
-		result = call("SELECT covet.cache_delete($1, 'count')", 1, counter_name(c));
-	}
-	else
-	{
-		sprintf(initial, "%llu", (unsigned long long) (atomic_fetch_add(&cache->ngenerations, 1) + 1) << 32);
-		effect = effect_begin((Effect) {.settle = settle_count,.key = c,.at_once = at_once});
-		result = call("SELECT covet.cache_incr($1, 1, NULL, 'count', $2::bigint)", 2, counter_name(c), initial);
-		if (result)
-		{
-			effect->arg = strtoull(PQgetvalue(result, 0, 0), NULL, 10);
-			check_count(c, effect->arg, last, begun, true);
-		}
-	}
-	if (result)
-	{
-		effect_end(effect, true);
-		PQclear(result);
-	}
-}
-
-static void
-read_count(void)
-{
-	int			c = pick(COUNTERS);
-	uint64_t	last = atomic_load(&cache->counters[c].last);
-	uint64_t	begun = atomic_load(&cache->counters[c].begun);
-	PGresult   *result = call("SELECT covet.cache_get($1, 'count')", 1, counter_name(c));
-
-	if (result && !PQgetisnull(result, 0, 0) && effect_last(about_counter, c) == NULL)
-		check_count(c, strtoull(PQgetvalue(result, 0, 0), NULL, 10), last, begun, false);
-	PQclear(result);
-}
-
-/* id: the round */
-static void
-settle_round(Effect *effect, Outcome outcome)
-{
-	if (outcome == OUTCOME_ACKED && atomic_fetch_add(&cache->winners[effect->id], 1) > 0)
-		violation(SUBJECT_ROUND(effect->id), "two adds of one key are true");
-}
-
-static void
-write_round(void)
-{
-	uint32_t	round = atomic_load(&cache->round);
-	bool		at_once = setup.memory;	/* only adds are made of these keys */
-	char		key[32];
-	Effect	   *effect;
-	PGresult   *result;
-
-	if (!setup.lossless || round >= ROUNDS)
-		return;
-	effect = effect_begin((Effect) {.settle = settle_round,.id = round,.at_once = at_once});
-	sprintf(key, "add%u", round);
-	result = call("SELECT covet.cache_add($1, 'x', '1 minute', 'count')", 1, key);
-	if (result)
-	{
-		note(SUBJECT_ROUND(round), "add of key %s: %s", key, PQgetvalue(result, 0, 0));
-		effect_end(effect, is_true(result));
-		PQclear(result);
-	}
-	if (chance(15))
-		atomic_compare_exchange_strong(&cache->round, &round, round + 1);
 }
 
 /* ------------------------------------------------------------------------
@@ -977,7 +798,7 @@ cache_read(void)
 		read_rows("SELECT key, convert_from(value, 'UTF8')"
 				  " FROM covet.cache_scan('k', namespace => 'stress', with_values => true)");
 	else
-		read_count();
+		count_read();
 }
 
 void
@@ -989,9 +810,9 @@ cache_write(void)
 	if (n < 4)
 		write_clear();
 	else if (n < 12)
-		write_count();
+		count_write();
 	else if (n < 18)
-		write_round();
+		count_add();
 	else if (n < 22)
 		write_set_many();
 	else if ((k = key_to_write()) < 0)
@@ -1044,21 +865,9 @@ cache_init(void)
 	PQclear(result);
 }
 
-/* After all is over: what must add up. */
 void
 cache_summary(void)
 {
-	for (int c = 0; c < COUNTERS && setup.lossless; c++)
-	{
-		uint64_t	total = atomic_load(&cache->counters[c].total);
-		PGresult   *result = call("SELECT covet.cache_get($1, 'count')", 1, counter_name(c));
-		uint64_t	r = strtoull(PQgetvalue(result, 0, 0), NULL, 10);
-
-		if ((uint32_t) r != total)
-			violation(SUBJECT_COUNTER(c), "counter %d is %u after %llu increments", c, (uint32_t) r,
-					  (unsigned long long) total);
-		PQclear(result);
-	}
 	printf("cache: %llu values written, %llu reads checked, %llu of them found a value\n",
 		   (unsigned long long) atomic_load(&cache->writes), (unsigned long long) atomic_load(&cache->reads),
 		   (unsigned long long) atomic_load(&cache->found));

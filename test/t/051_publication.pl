@@ -283,7 +283,8 @@ foreach my $n ('m', 't')
 		"cache_set('k', 'x', namespace => '$n')", "cache_set_many('{k,l}', '{x,y}', namespace => '$n')",
 		"cache_add('added', 'x', namespace => '$n')", "cache_replace('k', 'x', namespace => '$n')",
 		"cache_incr('count', namespace => '$n')", "cache_delete('k', '$n')", "cache_delete_many('{k}', '$n')",
-		"cache_clear('$n')", "cache_invalidate_tags('{t}', '$n')", "cache_take('k', '$n')")
+		"cache_clear('$n')", "cache_invalidate_tags('{t}', '$n')", "cache_take('k', '$n')",
+		"cache_fill('cold$n', (SELECT lease_id FROM covet.cache_lease('cold$n', namespace => '$n')), 'x', namespace => '$n')")
 	{
 		(undef, $state) = try("BEGIN; SELECT covet.$call; PREPARE TRANSACTION 'p';");
 		is($state, '0A000', "PREPARE TRANSACTION is refused after $call");
@@ -330,7 +331,7 @@ sql(q{
 	ANALYZE many});
 my @functions = split /\n/, sql(q{
 	SELECT p.proname || '(' || coalesce(a.list, '') || ')'
-	FROM pg_proc p, LATERAL (SELECT string_agg('NULL::' || format_type(t, NULL), ', ' ORDER BY n) AS list
+	FROM pg_proc p, LATERAL (SELECT string_agg(CASE t WHEN 'int8'::regtype THEN '1' ELSE 'NULL::' || format_type(t, NULL) END, ', ' ORDER BY n) AS list
 		FROM unnest(p.proargtypes) WITH ORDINALITY AS u(t, n) WHERE n <= p.pronargs - p.pronargdefaults) a
 	WHERE p.pronamespace = 'covet'::regnamespace AND p.prolang = (SELECT oid FROM pg_language WHERE lanname = 'c')
 		AND p.proname ~ '^(cache|session|token|lock|rate)_'

@@ -114,7 +114,7 @@ foreach my $call (
 	q{cache_get('w', 'm')}, q{cache_add('x', '1', namespace => 'm')}, q{cache_replace('w', '2', namespace => 'm')},
 	q{cache_incr('n', namespace => 'm')}, q{cache_touch('w', namespace => 'm')}, q{cache_take('w', 'm')},
 	q{cache_delete('x', 'm')}, q{cache_delete_many('{w,x}', 'm')}, q{cache_invalidate_tags('{t}', 'm')}, q{cache_clear('m')},
-	q{cache_fill('w', (SELECT lease_id FROM covet.cache_lease('w', namespace => 'm')), 'v', namespace => 'm')})
+	q{cache_fill(pg_backend_pid()::text, (SELECT lease_id FROM covet.cache_lease(pg_backend_pid()::text, namespace => 'm')), 'v', namespace => 'm')})
 {
 	# To look a function up may prune a page of the catalogs, once.
 	my $result;
