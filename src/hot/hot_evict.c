@@ -6,6 +6,11 @@
  * Entries with a value stand in one list in the order they came.  A hit only
  * sets the byte "visited".  To evict, a hand goes from the oldest to newer
  * ones: it clears what was visited and takes the first that was not (SIEVE).
+ * Among the entries that came after its round began it goes on as long as it
+ * meets some that were read.  Where nothing new is read again it would stay
+ * there for ever, taking each before it reaches the newest, and what was read
+ * once long ago would never go: so it begins anew with the oldest once it has
+ * taken a sixty-fourth of the partition from them without meeting one.
  * "Not there" entries have a list of their own, at most an eighth of the
  * partition, and are evicted before all others.
  *
@@ -35,6 +40,9 @@
 
 /* Part of a partition that "not there" entries may take. */
 #define ABSENT_FRACTION	8
+
+/* Part of a partition whose new entries may go without one that was read. */
+#define NEW_FRACTION	64
 
 /* Part of a quota that is freed beyond it, so that not every write has to. */
 #define QUOTA_SLACK		64
@@ -79,6 +87,17 @@ covet_evict_link(HotPartition *partition, HotLink link)
 	count_entry(partition, link, 1);
 }
 
+/*
+ * The hand has come to what is newer than its round, or has met there an entry
+ * that was read.
+ */
+static void
+enter_new(HotPartition *partition)
+{
+	partition->round_end = 0;
+	partition->round_left = partition->arena.units / NEW_FRACTION;
+}
+
 static void
 unlist(HotPartition *partition, HotLink link)
 {
@@ -87,6 +106,12 @@ unlist(HotPartition *partition, HotLink link)
 
 	if (partition->hand == link)
 		partition->hand = entry->newer;
+	if (partition->round_end == link)
+	{
+		partition->round_end = entry->older;
+		if (entry->older == 0)
+			enter_new(partition);
+	}
 	if (entry->newer != 0)
 		entry_at(partition, entry->newer)->older = entry->older;
 	else
@@ -228,41 +253,67 @@ evict(uint32 number, HotLink link, HotLink *gap)
 }
 
 /*
+ * The entry after one at which the hand stands, and which is evicted or not; 0
+ * where a round ends.
+ */
+static HotLink
+advance(HotPartition *partition, const HotHome *home, HotLink link, bool evicts)
+{
+	HotEntry   *entry = entry_at(partition, link);
+
+	if (home == NULL && link == partition->round_end)
+		enter_new(partition);
+	else if (home == NULL && partition->round_end == 0 && evicts)
+	{
+		partition->round_left -= (entry->key_size + entry->size) / HOT_UNIT;
+		if (partition->round_left <= 0)
+			return 0;
+	}
+	return entry->newer;
+}
+
+/*
  * The entry to evict next, or 0 when there is none; the search begins at *hand
- * and leaves there where it is to go on.  With a home only entries of that.
+ * (0: the oldest) and leaves there where it is to go on.  With a home only
+ * entries of that.
  */
 static HotLink
 sieve(HotPartition *partition, const HotHome *home, HotLink *hand, TimestampTz now)
 {
-	HotLink		link = *hand != 0 ? *hand : partition->values.oldest;
-	bool		all = *hand == 0;	/* this round began with the oldest */
+	HotLink		link = *hand;
+	bool		all = false;	/* this round began with the oldest */
 	bool		met = false;	/* one that could go */
-	int			rounds = 0;
 
-	while (link != 0 && rounds < 3)
+	for (int rounds = 0; rounds < 4; rounds++)
 	{
-		HotEntry   *entry = entry_at(partition, link);
-
-		if (home == NULL || entry->home == home->id)
-		{
-			bool		spare = entry->visited || (rounds < 2 && covet_entry_touch_due(entry));
-
-			met = true;
-			if (!spare || entry->expires_at <= now)
-			{
-				*hand = entry->newer;
-				return link;
-			}
-			entry->visited = 0;
-		}
-		link = entry->newer;
 		if (link == 0)
 		{
 			if (all && !met)
 				return 0;
 			all = true;
 			link = partition->values.oldest;
-			rounds++;
+			if (home == NULL)
+				partition->round_end = partition->values.newest;
+		}
+		while (link != 0)
+		{
+			HotEntry   *entry = entry_at(partition, link);
+
+			if (home == NULL || entry->home == home->id)
+			{
+				bool		spare = entry->visited || (rounds < 3 && covet_entry_touch_due(entry));
+
+				met = true;
+				if (!spare || entry->expires_at <= now)
+				{
+					*hand = advance(partition, home, link, true);
+					return link;
+				}
+				if (home == NULL && entry->visited && partition->round_end == 0)
+					enter_new(partition);
+				entry->visited = 0;
+			}
+			link = advance(partition, home, link, false);
 		}
 	}
 	return 0;

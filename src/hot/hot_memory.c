@@ -46,6 +46,9 @@ StaticAssertDecl(sizeof(BlockHeader) == HOT_UNIT, "a header is one unit");
 #define BLOCK_MIN	2			/* units: header and the links of a free one */
 #define SENTINEL	2			/* units */
 
+/* Blocks of the own list that are looked at before a larger one is cut. */
+#define NEAR_LOOKS	4
+
 static inline BlockHeader *
 header(const HotArena *arena, HotLink block)
 {
@@ -162,25 +165,42 @@ covet_hot_arena_init(HotArena *arena, void *base, Size bytes)
 }
 
 /*
- * A block for "bytes" bytes, HOT_BLOCK_MAX at most; 0 when there is none
- * large enough.
+ * A free block of the list that "size" itself belongs to, if one of its first
+ * is a fit; else 0.  What has been freed is often just what is asked for next.
  */
-HotLink
-covet_hot_alloc(HotArena *arena, Size bytes)
+static HotLink
+find_near(const HotArena *arena, uint32 size)
 {
-	uint32		size = Max(BLOCK_MIN, (bytes + HOT_UNIT - 1) / HOT_UNIT + 1);
-	uint32		rounded = size;
-	uint32		map;
 	int			class;
 	int			subclass;
 	HotLink		block;
 
-	Assert(bytes <= HOT_BLOCK_MAX);
+	list_of(size, &class, &subclass);
+	block = arena->free_lists[class][subclass];
+	for (int i = 0; block != 0 && i < NEAR_LOOKS; i++)
+	{
+		if (size_of(arena, block) >= size)
+			return block;
+		block = links(arena, block)->next;
+	}
+	return 0;
+}
 
-	/* Every block of the list that the rounded size belongs to is a fit. */
+/*
+ * A free block of the lists in which every block is a fit; 0 when they are
+ * empty.
+ */
+static HotLink
+find_larger(const HotArena *arena, uint32 size)
+{
+	int			class;
+	int			subclass;
+	uint32		map;
+
+	/* Rounded up to where the next list begins. */
 	if (size >= 16)
-		rounded += ((uint32) 1 << (pg_leftmost_one_pos32(size) - 4)) - 1;
-	list_of(rounded, &class, &subclass);
+		size += ((uint32) 1 << (pg_leftmost_one_pos32(size) - 4)) - 1;
+	list_of(size, &class, &subclass);
 
 	map = arena->subclass_map[class] & ~((1 << subclass) - 1);
 	if (map == 0)
@@ -192,7 +212,24 @@ covet_hot_alloc(HotArena *arena, Size bytes)
 		class = pg_rightmost_one_pos32(larger);
 		map = arena->subclass_map[class];
 	}
-	block = arena->free_lists[class][pg_rightmost_one_pos32(map)];
+	return arena->free_lists[class][pg_rightmost_one_pos32(map)];
+}
+
+/*
+ * A block for "bytes" bytes, HOT_BLOCK_MAX at most; 0 when there is none
+ * large enough.
+ */
+HotLink
+covet_hot_alloc(HotArena *arena, Size bytes)
+{
+	uint32		size = Max(BLOCK_MIN, (bytes + HOT_UNIT - 1) / HOT_UNIT + 1);
+	HotLink		block = find_near(arena, size);
+
+	Assert(bytes <= HOT_BLOCK_MAX);
+	if (block == 0)
+		block = find_larger(arena, size);
+	if (block == 0)
+		return 0;
 	remove_free(arena, block);
 
 	if (size_of(arena, block) >= size + BLOCK_MIN)

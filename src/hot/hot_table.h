@@ -115,6 +115,8 @@ typedef struct HotPartition
 	uint32		bucket_mask;
 	HotList		values;
 	HotLink		hand;			/* where SIEVE goes on, in values; 0: the oldest */
+	HotLink		round_end;		/* the newest when its round began; 0: passed */
+	int32		round_left;		/* units to take before it begins anew */
 	HotList		absent;			/* of HOT_IS_ABSENT */
 	uint32		absent_units;
 	HotLink		unlinked;		/* chain of HOT_UNLINKED, by next */
