@@ -145,10 +145,11 @@ COVET_CFLAGS='-Wall -Wextra -Werror'
 if [ "$mode" = asan ]; then
 	# The server is not built with it, so the runtime has to be there first. What
 	# the server leaves to the end of the process is no leak; a report ends the
-	# process as a failed assertion does, and is in the server's log.
+	# process as a failed assertion does, and is in the server's log.  What is freed
+	# is not kept for long, for the tests that measure memory.
 	COVET_CFLAGS="$COVET_CFLAGS -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined"
 	COVET_TEST_ENV="LD_PRELOAD=$(gcc -print-file-name=libasan.so):$(gcc -print-file-name=libubsan.so)"
-	COVET_TEST_ENV="$COVET_TEST_ENV ASAN_OPTIONS=detect_leaks=0:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1:abort_on_error=1"
+	COVET_TEST_ENV="$COVET_TEST_ENV ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:quarantine_size_mb=8 UBSAN_OPTIONS=print_stacktrace=1:abort_on_error=1"
 	export COVET_TEST_ENV
 fi
 export COVET_CFLAGS

@@ -55,8 +55,8 @@ typedef struct HotHome
 	uint8		name_size;		/* of the namespace; 0 where there is none */
 	char		name[COVET_NAMESPACE_MAX];
 	uint32		slot;			/* of the namespace's stamp; 0: it has none */
-	pg_atomic_uint32 entries;
-	pg_atomic_uint64 bytes;		/* of keys and values */
+	pg_atomic_uint32 entries;	/* that are linked, but for "not there" ones */
+	pg_atomic_uint64 bytes;		/* of keys and values, prepared ones too */
 } HotHome;
 
 /* A key, ready to be looked for; points to bytes of the caller. */
@@ -180,6 +180,7 @@ typedef enum HotLinkMode
 	HOT_ALWAYS,
 	HOT_IF_ABSENT,				/* no live entry */
 	HOT_IF_VERSION,				/* a live entry with that version; 0: any */
+	HOT_KEEP_TIMES,				/* the same, which leaves its deadlines and touch */
 	HOT_IF_LEASE				/* the lease with that id is held */
 } HotLinkMode;
 

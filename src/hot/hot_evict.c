@@ -55,7 +55,7 @@ count_entry(HotPartition *partition, HotLink link, int sign)
 		partition->nabsent += sign;
 		partition->absent_units += sign * (int) covet_hot_block_units(&partition->arena, link);
 	}
-	else if (!(entry->flags & HOT_PLACEHOLDER))
+	else
 		pg_atomic_fetch_add_u32(&covet_hot_home_by_id(entry->home)->entries, sign);
 	partition->nentries += sign;
 }
@@ -235,6 +235,8 @@ static HotLink
 sieve(HotPartition *partition, const HotHome *home, HotLink *hand, TimestampTz now)
 {
 	HotLink		link = *hand != 0 ? *hand : partition->values.oldest;
+	bool		all = *hand == 0;	/* this round began with the oldest */
+	bool		met = false;	/* one that could go */
 	int			rounds = 0;
 
 	while (link != 0 && rounds < 3)
@@ -245,6 +247,7 @@ sieve(HotPartition *partition, const HotHome *home, HotLink *hand, TimestampTz n
 		{
 			bool		spare = entry->visited || (rounds < 2 && covet_entry_touch_due(entry));
 
+			met = true;
 			if (!spare || entry->expires_at <= now)
 			{
 				*hand = entry->newer;
@@ -255,6 +258,9 @@ sieve(HotPartition *partition, const HotHome *home, HotLink *hand, TimestampTz n
 		link = entry->newer;
 		if (link == 0)
 		{
+			if (all && !met)
+				return 0;
+			all = true;
 			link = partition->values.oldest;
 			rounds++;
 		}
@@ -359,9 +365,19 @@ covet_evict_absent(uint32 number)
 	}
 }
 
+/* Has a home more bytes than that, and entries to evict? */
+static bool
+has_excess(HotHome *home, int64 max_bytes)
+{
+	return (int64) pg_atomic_read_u64(&home->bytes) > max_bytes &&
+		pg_atomic_read_u32(&home->entries) > 0;
+}
+
 /*
  * Evict entries of a home, beginning with a partition, until it has at most
- * max_bytes.  Called without a lock.
+ * max_bytes or none is left: the rest is prepared, by transactions that write
+ * more than a quota, and nobody searches memory in vain for that.  Called
+ * without a lock.
  */
 void
 covet_evict_home(HotHome *home, int64 max_bytes, uint32 first, TimestampTz now)
@@ -369,7 +385,7 @@ covet_evict_home(HotHome *home, int64 max_bytes, uint32 first, TimestampTz now)
 	uint32		count = covet_hot_table->npartitions;
 	int64		goal = max_bytes - max_bytes / QUOTA_SLACK;
 
-	for (uint32 i = 0; i < count && (int64) pg_atomic_read_u64(&home->bytes) > goal; i++)
+	for (uint32 i = 0; i < count && has_excess(home, goal); i++)
 	{
 		uint32		number = (first + i) & (count - 1);
 		HotPartition *partition = partition_at(number);
@@ -377,7 +393,7 @@ covet_evict_home(HotHome *home, int64 max_bytes, uint32 first, TimestampTz now)
 		HotLink		gap = 0;
 
 		LWLockAcquire(partition_lock(number), LW_EXCLUSIVE);
-		while ((int64) pg_atomic_read_u64(&home->bytes) > goal)
+		while (has_excess(home, goal))
 		{
 			HotLink		link = sieve(partition, home, &hand, now);
 

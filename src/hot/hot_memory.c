@@ -152,7 +152,7 @@ covet_hot_arena_init(HotArena *arena, void *base, Size bytes)
 
 	memset(arena, 0, sizeof(*arena));
 	arena->base = base;
-	arena->units = (uint32) Min(bytes / HOT_UNIT, PG_UINT32_MAX / 8);
+	arena->units = (uint32) Min(bytes / HOT_UNIT, ((uint32) 1 << HOT_SIZE_CLASSES) - 1);
 
 	header(arena, first)->before = 0;
 	set_block(arena, first, SENTINEL, true);

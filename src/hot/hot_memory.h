@@ -15,7 +15,7 @@
 #define HOT_UNIT		8		/* bytes */
 #define HOT_BLOCK_MAX	8192	/* bytes one block can hold */
 
-#define HOT_SIZE_CLASSES	28	/* powers of two, in units */
+#define HOT_SIZE_CLASSES	29	/* powers of two, in units: below 4 GB */
 #define HOT_SUBCLASSES		16	/* each is cut in */
 
 /* One partition's memory; guarded by the partition's lock. */

@@ -319,13 +319,18 @@ covet_pending_set_deadline(const HotKey *key, TimestampTz expires_at)
 	PendingTarget wanted = target_of_key(key);
 	PendingTarget *target = find_target(&wanted);
 	PendingValue *value;
+	HotContent	content;
 	PendingOp  *op;
 
 	if (target == NULL || target->top->kind != OP_SET)
 		return false;
 	value = target->top->u.set.value;
-	op = make_set(&value->content, target->top->u.set.lease_id);
-	op->u.set.value->content.expires_at = expires_at;
+	content = value->content;
+	if (content.stale_until != 0)
+		content.stale_until = covet_deadline(expires_at,
+											 content.stale_until - content.expires_at);
+	content.expires_at = expires_at;
+	op = make_set(&content, target->top->u.set.lease_id);
 	op->u.set.value->version = value->version;
 	put(&wanted, op);
 	return true;

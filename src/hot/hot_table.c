@@ -600,12 +600,26 @@ may_link(HotEntry *old, HotLinkMode mode, int64 expected, TimestampTz now)
 		case HOT_IF_ABSENT:
 			return old == NULL || !covet_hot_is_live(old, now);
 		case HOT_IF_VERSION:
+		case HOT_KEEP_TIMES:
 			return old != NULL && covet_hot_is_live(old, now) &&
 				(expected == 0 || expected == old->version);
 		case HOT_IF_LEASE:
 			return old != NULL && covet_entry_lease_held(old, expected, now);
 	}
 	return false;
+}
+
+/*
+ * Let an entry have the deadlines and the touch of the one it was made from:
+ * both may have moved since, and that has not changed the version.
+ */
+static void
+keep_times(HotEntry *old, HotEntry *entry)
+{
+	entry->expires_at = old->expires_at;
+	if ((old->flags & HOT_STALE_TAIL) && (entry->flags & HOT_STALE_TAIL))
+		covet_entry_stale(entry)->stale_until = covet_entry_stale(old)->stale_until;
+	inherit_touch(old, entry);
 }
 
 /*
@@ -633,6 +647,8 @@ covet_hot_link(const HotKey *key, HotBlock *block, HotLinkMode mode, int64 expec
 			entry->version = covet_next_version();
 		if (version != NULL)
 			*version = entry->version;
+		if (mode == HOT_KEEP_TIMES)
+			keep_times(entry_at(partition, old), entry);
 		covet_hot_link_entry(number, bucket, old, block->entry);
 		block->entry = 0;
 	}

@@ -2,7 +2,8 @@
  * store_cache_write.c
  *		Writing cache entries of namespaces with storage 'table'.
  *
- * A set is one INSERT ... ON CONFLICT DO UPDATE over all its keys, in the
+ * A set of one key overwrites its row where that stands; any other set is one
+ * INSERT ... ON CONFLICT DO UPDATE over all its keys, in the
  * order of the "C" collation, as every writer here goes through its keys: two
  * batches in opposite order do not deadlock.  Operations that depend on what is
  * there (add, replace, incr, take, touch, delete) find the row, lock its last
@@ -177,6 +178,47 @@ delete_sorted(const CacheNamespace *ns, const KeyedFrame *sorted, int count)
 }
 
 /*
+ * Open the cache and lock the last version of a key's row, into the slot;
+ * false when there is no row.  The table is open afterwards in any case.
+ */
+static bool
+find_and_lock(const CacheNamespace *ns, const text *key, StoreTable *table)
+{
+	Datum		keys[2] = {PointerGetDatum(ns->name), PointerGetDatum(key)};
+
+	covet_store_open(table, TABLE_CACHE, RowExclusiveLock);
+	for (;;)
+	{
+		CHECK_FOR_INTERRUPTS();
+		covet_store_search(table, 0);
+		if (!covet_store_find(table, keys, 2))
+			return false;
+		if (covet_store_lock(table, true) == STORE_LOCKED)
+			return true;
+	}
+}
+
+/*
+ * Overwrite the row of a key where it stands, without a plan; false when there
+ * is none, or the table has indexes that need one.
+ */
+static bool
+set_in_place(const CacheNamespace *ns, const CacheWrite *write, const text *key,
+			 const bytea *frame)
+{
+	StoreTable	table;
+	RowValues	row;
+	bool		found;
+
+	make_row(ns, write, frame, &row);
+	found = find_and_lock(ns, key, &table) && covet_store_plain(&table);
+	if (found)
+		overwrite(ns, key, &table, &row);
+	covet_store_close(&table);
+	return found;
+}
+
+/*
  * covet_cache_set_entries, in one statement.
  */
 int
@@ -212,6 +254,8 @@ covet_table_set(CacheNamespace *ns, const CacheWrite *write,
 		(void) delete_sorted(ns, sorted, distinct);
 		return distinct;
 	}
+	if (distinct == 1 && set_in_place(ns, write, sorted[0].key, sorted[0].frame))
+		return 1;
 
 	key_values = palloc(sizeof(Datum) * distinct);
 	frame_values = palloc(sizeof(Datum) * distinct);
@@ -264,27 +308,6 @@ insert_row(const CacheNamespace *ns, const text *key, const RowValues *row)
 		return false;
 	note_write(ns, key);
 	return true;
-}
-
-/*
- * Open the cache and lock the last version of a key's row, into the slot;
- * false when there is no row.  The table is open afterwards in any case.
- */
-static bool
-find_and_lock(const CacheNamespace *ns, const text *key, StoreTable *table)
-{
-	Datum		keys[2] = {PointerGetDatum(ns->name), PointerGetDatum(key)};
-
-	covet_store_open(table, TABLE_CACHE, RowExclusiveLock);
-	for (;;)
-	{
-		CHECK_FOR_INTERRUPTS();
-		covet_store_search(table, 0);
-		if (!covet_store_find(table, keys, 2))
-			return false;
-		if (covet_store_lock(table, true) == STORE_LOCKED)
-			return true;
-	}
 }
 
 /*

@@ -218,8 +218,8 @@ covet_memory_delete(CacheNamespace *ns, text **keys, int count)
  * ------------------------------------------------------------------------ */
 
 /*
- * Store over what was found: a live entry of that version, or with mode
- * HOT_IF_ABSENT none.  False when that is not so any more.  When no room can be
+ * Store over what was found: a live entry of that version (with mode
+ * HOT_IF_VERSION or HOT_KEEP_TIMES), or with HOT_IF_ABSENT none.  False when that is not so any more.  When no room can be
  * made the entry is as good as evicted: *full is set, and nothing is left.
  */
 static bool
@@ -283,12 +283,12 @@ store_absent(CacheNamespace *ns, const HotKey *key, MemoryState state,
 }
 
 /*
- * Store an entry over the live one that was found.  False when that is not
- * there any more.  *stored is whether it fitted; if not, the old one is gone.
+ * Store an entry over the live one that was found, as "mode" says where it is
+ * done at once.  False when that is not there any more.  *stored is whether it fitted; if not, the old one is gone.
  */
 static bool
 store_over(CacheNamespace *ns, const HotKey *key, MemoryState state, int64 version,
-		   const HotContent *content, TimestampTz now, bool *stored)
+		   const HotContent *content, HotLinkMode mode, TimestampTz now, bool *stored)
 {
 	bool		full = false;
 
@@ -300,7 +300,7 @@ store_over(CacheNamespace *ns, const HotKey *key, MemoryState state, int64 versi
 		covet_pending_set(key, content, 0);
 		return true;
 	}
-	if (!link_now(key, content, HOT_IF_VERSION, version, now, &full))
+	if (!link_now(key, content, mode, version, now, &full))
 		return false;
 	*stored = !full;
 	return true;
@@ -372,7 +372,8 @@ covet_memory_replace(CacheNamespace *ns, const CacheWrite *write, const text *ke
 			return false;
 		make_content(ns, write, &content);
 		set_value(&content, frame);
-		if (store_over(ns, &hot_key, state, entry.version, &content, write->now, &stored))
+		if (store_over(ns, &hot_key, state, entry.version, &content, HOT_IF_VERSION,
+					   write->now, &stored))
 			return stored;
 	}
 }
@@ -422,7 +423,8 @@ covet_memory_incr(CacheNamespace *ns, const CacheWrite *write, const text *key,
 			*result = covet_integer_add(covet_integer_decode(&entry.value), by);
 			keep_content(ns, &entry, &content);
 			set_value(&content, covet_integer_encode(*result, covet_head_kind(entry.value.head)));
-			if (store_over(ns, &hot_key, state, entry.version, &content, write->now, &stored))
+			if (store_over(ns, &hot_key, state, entry.version, &content, HOT_KEEP_TIMES,
+						   write->now, &stored))
 				return true;
 		}
 		else if (initial == NULL)

@@ -351,8 +351,8 @@ covet_store_lock(StoreTable *table, bool wait)
  * Does every index of a table, which is open for writing, hold columns only?
  * The lock keeps an index that does not from being filled before we look again.
  */
-static bool
-indexes_are_plain(StoreTable *table)
+bool
+covet_store_plain(StoreTable *table)
 {
 	List	   *indexes;
 	ListCell   *cell;
@@ -413,7 +413,7 @@ replace_columns(StoreTable *table, const AttrNumber *columns,
 static void
 require_plain_indexes(StoreTable *table)
 {
-	if (!indexes_are_plain(table))
+	if (!covet_store_plain(table))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("table \"covet.%s\" has an index that covet did not make",
@@ -465,7 +465,7 @@ covet_store_touch(StoreTable *table, AttrNumber column, TimestampTz seen_at)
 {
 	Datum		value = TimestampTzGetDatum(seen_at);
 
-	if (indexes_are_plain(table))
+	if (covet_store_plain(table))
 		replace_columns(table, &column, &value, NULL, 1);
 }
 

@@ -63,6 +63,7 @@ extern bool covet_store_next(StoreTable *table);
 extern void covet_store_end_search(StoreTable *table);
 extern StoreLock covet_store_lock(StoreTable *table, bool wait);
 extern void covet_store_insert(StoreTable *table, const Datum *values, const bool *nulls);
+extern bool covet_store_plain(StoreTable *table);
 extern void covet_store_update(StoreTable *table, const AttrNumber *columns,
 							   const Datum *values, const bool *nulls, int count);
 extern void covet_store_touch(StoreTable *table, AttrNumber column, TimestampTz seen_at);

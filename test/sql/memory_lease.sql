@@ -182,6 +182,14 @@ SELECT pg_sleep(0.01);
 SELECT * FROM pg_temp.look('i');
 SELECT covet.cache_expires_at('i', :'ns') > :'before' AS later;
 
+-- Another deadline takes the time after it along, of a value not yet committed too.
+BEGIN;
+SELECT covet.cache_fill('own', 0, 'x', '1 day', '1 microsecond', :'ns');
+SELECT covet.cache_touch('own', '1 ms', :'ns');
+COMMIT;
+SELECT pg_sleep(0.01);
+SELECT status, value, lease_id > 0 AS has_id FROM covet.cache_lease('own', namespace => :'ns');
+
 -- The other types.
 SELECT lease_id AS id FROM covet.cache_lease_jsonb('j', namespace => :'ns') \gset
 SELECT covet.cache_fill_jsonb('j', :id, '{"a": 1}', namespace => :'ns');

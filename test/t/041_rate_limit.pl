@@ -157,7 +157,8 @@ foreach my $run (@runs)
 	cmp_ok($refused, '>', 100, "$name: calls were refused");
 }
 
-# The model would tell: twice the limit is more than the limit.
+# The model would tell when one more is admitted, with nearly any seed and with
+# this one.
 my $broken = $node->safe_psql('postgres', qq{
 	CREATE SCHEMA broken;
 	CREATE FUNCTION broken._rate_limit_at(text, integer, interval, integer, timestamptz,
@@ -166,7 +167,7 @@ my $broken = $node->safe_psql('postgres', qq{
 	DO \$\$ BEGIN
 		EXECUTE replace(pg_get_functiondef('simulate'::regproc), 'covet._rate_limit_at', 'broken._rate_limit_at');
 	END \$\$;
-	SELECT errors ~ 'admitted on top of' FROM simulate('broken', $seed, 3000, 5, '{1000000}', false)});
+	SELECT errors ~ 'admitted on top of' FROM simulate('broken', 1, 3000, 5, '{1000000}', false)});
 is($broken, 't', 'a limit that admits one too many is found out');
 
 # Many at once: exactly as many as the limit get through.
