@@ -49,7 +49,10 @@ foreach my $call (
 	q{(SELECT count(*) FROM covet.cache_entries('{k}')) = 0},
 	q{(SELECT count(*) FROM covet.cache_scan()) = 0},
 	q{covet.cache_get('k', 'memory') IS NULL}, q{covet.cache_get_many('{k,l}', 'memory') = '{NULL,NULL}'},
-	q{(SELECT count(*) FROM covet.cache_scan(namespace => 'memory')) = 0})
+	q{(SELECT count(*) FROM covet.cache_scan(namespace => 'memory')) = 0},
+	q{(SELECT status || lease_id FROM covet.cache_lease('k')) = 'won0'},
+	q{(SELECT status || lease_id FROM covet.cache_lease('k', namespace => 'memory')) = 'won0'},
+	q{NOT covet.cache_fill('k', 1, NULL)}, q{covet.warm() = 0})
 {
 	is(answer($call), 't', "a miss: $call");
 }
@@ -70,6 +73,7 @@ foreach my $call (
 	q{covet.cache_add('k', 'v', namespace => 'memory')}, q{covet.cache_replace('k', 'v', namespace => 'memory')},
 	q{covet.cache_incr('n', namespace => 'memory')}, q{covet.cache_take('k', 'memory')}, q{covet.cache_touch('k', '1 hour', 'memory')},
 	q{covet.cache_delete('k', 'memory')}, q{covet.cache_clear('memory')}, q{covet.cache_invalidate_tags('{t}', 'memory')},
+	q{covet.cache_fill('k', 0, 'v')}, q{covet.cache_fill('k', 0, 'v', namespace => 'memory')},
 	q{covet.cache_namespace_drop('owned')}, q{covet.sweep()},
 	q{covet.lock_acquire('lock')}, q{covet.lock_extend('lock', 1)}, q{covet.lock_release('lock', 1)},
 	q{covet.rate_limit('k', 1, '1 s')}, q{covet.rate_limit('k', 1, '1 s', 0)},
