@@ -41,7 +41,15 @@ typedef uint32 HotLink;
  * ------------------------------------------------------------------------ */
 
 #define HOT_SPACES		1024	/* installations in the life of a server */
-#define HOT_HOMES		8192	/* homes in the life of a server */
+
+/*
+ * Homes in the life of a server.  Anybody who may use the cache makes namespaces
+ * by naming them, so those of tables leave room for memory namespaces, which
+ * cannot do without, and both for sessions and tokens.
+ */
+#define HOT_HOMES			16384
+#define HOT_CACHE_HOMES		(HOT_HOMES / 2)
+#define HOT_MEMORY_HOMES	(HOT_HOMES / 8 * 7)
 
 /*
  * A home; in shared memory, never freed or moved before the next start.  All

@@ -304,7 +304,7 @@ sieve(HotPartition *partition, const HotHome *home, HotLink *hand, TimestampTz n
 				bool		spare = entry->visited || (rounds < 3 && covet_entry_touch_due(entry));
 
 				met = true;
-				if (!spare || entry->expires_at <= now)
+				if (!spare || !covet_entry_fresh(entry, now))
 				{
 					*hand = advance(partition, home, link, true);
 					return link;

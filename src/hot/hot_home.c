@@ -426,7 +426,25 @@ find_home(uint64 hash, uint16 space, HotStore store, const char *name, Size size
 	}
 }
 
-/* Fill the next home; the lock is held.  NULL when all are given out. */
+/* How many homes there may be in all when one is added for a store. */
+static uint32
+home_limit(HotStore store)
+{
+	switch (store)
+	{
+		case HOT_MEMORY:
+			return HOT_MEMORY_HOMES;
+		case HOT_CACHE:
+			return HOT_CACHE_HOMES;
+		default:
+			return HOT_HOMES;
+	}
+}
+
+/*
+ * Fill the next home; the lock is held.  NULL when all that the store may have
+ * are given out.
+ */
 static HotHome *
 add_home(uint64 hash, uint32 word, uint16 space, HotStore store,
 		 const char *name, Size size)
@@ -435,7 +453,7 @@ add_home(uint64 hash, uint32 word, uint16 space, HotStore store,
 	HotSpace   *owner = &shared->spaces[space];
 	HotHome    *home;
 
-	if (n == HOT_HOMES)
+	if (n >= home_limit(store))
 		return NULL;
 
 	home = &shared->homes[n];

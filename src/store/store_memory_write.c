@@ -56,7 +56,7 @@ key_to_write(CacheNamespace *ns, const text *key, HotKey *hot_key)
 		ereport(ERROR,
 				(errcode(ERRCODE_OUT_OF_MEMORY),
 				 errmsg("too many cache namespaces in memory"),
-				 errdetail("There can be %d in the life of a server.", HOT_HOMES)));
+				 errdetail("There can be %d in the life of a server.", HOT_MEMORY_HOMES)));
 	covet_hot_key(hot_key, ns->home, VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key));
 }
 

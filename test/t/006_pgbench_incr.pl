@@ -51,6 +51,17 @@ pgbench('increments of one key in memory', q{
 SELECT covet.cache_incr('one', namespace => 'memory');
 }, 8, 10000);
 is($node->safe_psql('postgres', q{SELECT covet.cache_get('one', 'memory')}), '80000', 'none is lost in memory either');
+$node->safe_psql('postgres', q{SELECT covet.cache_set('kept', '0', '10 min', 'memory')});
+pgbench('a deadline that is moved beside increments in memory', q{
+\if :client_id
+SELECT covet.cache_incr('kept', namespace => 'memory');
+\else
+SELECT 1 / (covet.cache_touch('kept', '10 hours', 'memory') AND
+	covet.cache_expires_at('kept', 'memory') > now() + interval '1 hour')::integer;
+SELECT covet.cache_touch('kept', '10 min', 'memory');
+\endif
+}, 3, 5000);
+is($node->safe_psql('postgres', q{SELECT covet.cache_get('kept', 'memory')}), '10000', 'and none of them is lost');
 pgbench('increments in memory, some rolled back', q{
 \set n random(1, 3)
 \set keep random(0, 1)
