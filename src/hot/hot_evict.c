@@ -16,8 +16,9 @@
  *
  * An entry whose touch the table does not know yet is passed over: to evict it
  * would end a session more than a tenth of its idle time early.  Only when the
- * hand has come round twice is it taken all the same, for a tier that gives
- * nothing back could keep nothing new.
+ * hand has passed many of them, or has come round twice, is one taken all the
+ * same: a tier that gives nothing back could keep nothing new, and one in which
+ * nearly all are such must not be searched from end to end for each request.
  *
  * What SIEVE frees lies anywhere.  After some evictions without a fit the
  * neighbours of the widest gap that came of them are cleared until the request
@@ -37,6 +38,9 @@
 
 /* Evictions by SIEVE before the neighbours of a gap are cleared. */
 #define EVICTIONS_BEFORE_CLEARING	16
+
+/* Entries with an unsaved touch that are passed over for one eviction. */
+#define SPARED_MAX	64
 
 /* Part of a partition that "not there" entries may take. */
 #define ABSENT_FRACTION	8
@@ -283,6 +287,7 @@ sieve(HotPartition *partition, const HotHome *home, HotLink *hand, TimestampTz n
 	HotLink		link = *hand;
 	bool		all = false;	/* this round began with the oldest */
 	bool		met = false;	/* one that could go */
+	int			spared = 0;
 
 	for (int rounds = 0; rounds < 4; rounds++)
 	{
@@ -301,10 +306,11 @@ sieve(HotPartition *partition, const HotHome *home, HotLink *hand, TimestampTz n
 
 			if (home == NULL || entry->home == home->id)
 			{
-				bool		spare = entry->visited || (rounds < 3 && covet_entry_touch_due(entry));
+				bool		due = !entry->visited && rounds < 3 && spared < SPARED_MAX &&
+					covet_entry_touch_due(entry);
 
 				met = true;
-				if (!spare || !covet_entry_fresh(entry, now))
+				if (!(entry->visited || due) || !covet_entry_fresh(entry, now))
 				{
 					*hand = advance(partition, home, link, true);
 					return link;
@@ -312,6 +318,7 @@ sieve(HotPartition *partition, const HotHome *home, HotLink *hand, TimestampTz n
 				if (home == NULL && entry->visited && partition->round_end == 0)
 					enter_new(partition);
 				entry->visited = 0;
+				spared += due;
 			}
 			link = advance(partition, home, link, false);
 		}
