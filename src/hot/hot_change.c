@@ -18,18 +18,11 @@
  * when it has seen nothing that the table does not know.
  */
 static bool
-keep_as_stub(HotEntry *entry)
+keep_as_remnant(HotEntry *entry)
 {
-	IdleTail   *idle;
-	uint64		seen;
-
-	if (!(entry->flags & HOT_IDLE))
+	if (!covet_entry_touched(entry))
 		return false;
-	idle = covet_entry_idle(entry);
-	seen = pg_atomic_read_u64(&idle->seen);
-	if (seen == SEEN_DEAD || (TimestampTz) seen <= idle->saved)
-		return false;
-	entry->flags |= HOT_IS_STUB;
+	entry->flags |= HOT_IS_REMNANT;
 	return true;
 }
 
@@ -139,7 +132,7 @@ covet_hot_drop(const HotKey *key)
 	LWLockAcquire(partition_lock(number), LW_EXCLUSIVE);
 	bucket->change++;
 	link = covet_hot_find(partition, bucket, key);
-	if (link != 0 && !keep_as_stub(entry_at(partition, link)))
+	if (link != 0 && !keep_as_remnant(entry_at(partition, link)))
 		covet_evict_unlink(number, bucket, link);
 	LWLockRelease(partition_lock(number));
 }

@@ -276,20 +276,6 @@ put_touch(DumpWriter *writer, HotEntry *entry)
 	put(writer, covet_entry_key(entry), entry->key_size);
 }
 
-/* Has the entry seen something that no row knows? */
-static bool
-has_touch(HotEntry *entry)
-{
-	IdleTail   *idle;
-	uint64		seen;
-
-	if (!(entry->flags & HOT_IDLE))
-		return false;
-	idle = covet_entry_idle(entry);
-	seen = pg_atomic_read_u64(&idle->seen);
-	return seen != SEEN_DEAD && (TimestampTz) seen > idle->saved;
-}
-
 /* Write an entry if it is worth it. */
 static void
 put_worthy(DumpWriter *writer, HotPartition *partition, HotEntry *entry)
@@ -298,7 +284,7 @@ put_worthy(DumpWriter *writer, HotPartition *partition, HotEntry *entry)
 		return;
 	if (covet_hot_home_by_id(entry->home)->store != HOT_MEMORY)
 	{
-		if (has_touch(entry))
+		if (covet_entry_touched(entry))
 			put_touch(writer, entry);
 	}
 	else if ((entry->flags & HOT_NO_VALUE) == 0)
@@ -556,7 +542,7 @@ get_touch(DumpReader *reader)
 	{
 		HotEntry   *entry = entry_at(partition_at(block.partition), block.entry);
 
-		entry->flags |= HOT_IS_STUB;
+		entry->flags |= HOT_IS_REMNANT;
 		covet_entry_idle(entry)->saved = record.saved;
 		link_block(reader, &key, &block);
 	}

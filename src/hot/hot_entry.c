@@ -268,6 +268,22 @@ covet_entry_seen_in_time(HotEntry *entry, TimestampTz now, bool mark)
 }
 
 /*
+ * Was an entry that is not over seen since its row was last told?
+ */
+bool
+covet_entry_touched(HotEntry *entry)
+{
+	IdleTail   *idle;
+	uint64		seen;
+
+	if (!(entry->flags & HOT_IDLE))
+		return false;
+	idle = covet_entry_idle(entry);
+	seen = pg_atomic_read_u64(&idle->seen);
+	return seen != SEEN_DEAD && (TimestampTz) seen > idle->saved;
+}
+
+/*
  * Does the table not know of a touch that has to be saved?
  */
 bool
@@ -321,7 +337,7 @@ covet_entry_over(HotEntry *entry, TimestampTz now)
 bool
 covet_entry_lease_held(HotEntry *entry, int64 lease_id, TimestampTz now)
 {
-	return (entry->flags & HOT_STALE_TAIL) != 0 && (entry->flags & HOT_IS_STUB) == 0 &&
+	return (entry->flags & HOT_STALE_TAIL) != 0 && (entry->flags & HOT_IS_REMNANT) == 0 &&
 		covet_entry_stale(entry)->lease_id == lease_id &&
 		covet_entry_stale(entry)->lease_until > now &&
 		!covet_entry_cleared(entry, false);

@@ -237,7 +237,7 @@ judge(HotEntry *entry, TimestampTz now, int flags, HotValue *value)
 	bool		memory = covet_hot_home_by_id(entry->home)->store == HOT_MEMORY;
 
 	value->fresh = true;
-	if (entry->flags & (HOT_IS_STUB | HOT_PLACEHOLDER) || covet_entry_cleared(entry, true))
+	if (entry->flags & (HOT_IS_REMNANT | HOT_PLACEHOLDER) || covet_entry_cleared(entry, true))
 		return memory ? HOT_ABSENT : HOT_MISS;
 	if (entry->flags & HOT_IS_ABSENT)
 		return entry->expires_at > now ? HOT_ABSENT : HOT_MISS;
@@ -672,7 +672,7 @@ may_promote(HotPartition *partition, HotBucket *bucket, const HotKey *key,
 		return true;
 	if (old->flags & HOT_PLACEHOLDER)
 		return covet_entry_over(old, covet_now());
-	if (old->flags & HOT_IS_STUB)
+	if (old->flags & HOT_IS_REMNANT)
 		return !content->absent;
 	return (old->flags & HOT_IS_ABSENT) != 0;
 }

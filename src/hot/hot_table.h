@@ -29,13 +29,13 @@
 #define HOT_IDLE		0x02
 #define HOT_STALE_TAIL	0x04
 #define HOT_PIECES		0x08	/* the payload is a chain of pieces */
-#define HOT_IS_STUB		0x10	/* dropped, but its touch is not saved yet */
+#define HOT_IS_REMNANT	0x10	/* dropped, but its touch is not saved yet */
 #define HOT_PLACEHOLDER	0x20	/* nothing but a lease */
 #define HOT_PREPARED	0x40	/* not linked yet */
 #define HOT_UNLINKED	0x80	/* no more linked, a reader copies from it */
 
 /* Has no value to give. */
-#define HOT_NO_VALUE	(HOT_IS_ABSENT | HOT_IS_STUB | HOT_PLACEHOLDER)
+#define HOT_NO_VALUE	(HOT_IS_ABSENT | HOT_IS_REMNANT | HOT_PLACEHOLDER)
 
 typedef struct HotEntry
 {
@@ -222,6 +222,7 @@ extern void covet_entry_fill(HotPartition *partition, HotLink link, const HotKey
 extern bool covet_entry_lease_held(HotEntry *entry, int64 lease_id, TimestampTz now);
 extern bool covet_entry_cleared(HotEntry *entry, bool view);
 extern bool covet_entry_seen_in_time(HotEntry *entry, TimestampTz now, bool mark);
+extern bool covet_entry_touched(HotEntry *entry);
 extern bool covet_entry_touch_due(HotEntry *entry);
 extern bool covet_entry_fresh(HotEntry *entry, TimestampTz now);
 extern bool covet_entry_over(HotEntry *entry, TimestampTz now);

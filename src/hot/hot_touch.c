@@ -4,7 +4,7 @@
  *		are to be saved, and those that keep a row from being swept.
  *
  * Readers raise "seen" themselves, in covet_hot_get().  An entry that was
- * dropped keeps it in a stub, until it is saved or the next copy inherits it.
+ * dropped keeps it in a remnant, until it is saved or the next copy inherits it.
  *
  * Locks: the partition's, exclusively where "saved" is changed.
  */
@@ -52,7 +52,7 @@ covet_hot_saved(const HotKey *key, TimestampTz seen_at)
 		IdleTail   *idle = covet_entry_idle(entry_at(partition, link));
 
 		idle->saved = Max(idle->saved, seen_at);
-		if ((entry_at(partition, link)->flags & HOT_IS_STUB) &&
+		if ((entry_at(partition, link)->flags & HOT_IS_REMNANT) &&
 			!covet_entry_touch_due(entry_at(partition, link)))
 		{
 			/* Who has read the row before it had the touch must not promote it. */

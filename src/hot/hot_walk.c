@@ -151,11 +151,11 @@ covet_hot_walk_end(HotWalk *walk)
 	pfree(walk->buffer);
 }
 
-/* Can a sweep take the entry?  A stub still has something to tell the table. */
+/* Can a sweep take the entry?  A remnant still has something to tell the table. */
 static bool
 is_dead(HotEntry *entry, TimestampTz now)
 {
-	if (entry->flags & HOT_IS_STUB)
+	if (entry->flags & HOT_IS_REMNANT)
 		return !covet_entry_seen_in_time(entry, now, false);
 	return covet_entry_over(entry, now) || covet_entry_cleared(entry, false);
 }
