@@ -65,7 +65,7 @@ needs()
 
 	for chosen in $parts; do
 		rows "$chosen"
-	done | cut -d '|' -f 6 | grep -qE "$1"
+	done | cut -d '|' -f 6 | grep -E "$1" >/dev/null
 }
 
 # --- servers ----------------------------------------------------------------

@@ -52,9 +52,11 @@ installed()
 	[ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
 }
 
+# grep -q would leave at the first line, and a writer that then meets a closed
+# pipe fails the pipeline.
 known()
 {
-	apt-cache show "$1" 2>/dev/null | grep -q '^Version:'
+	apt-cache show "$1" 2>/dev/null | grep '^Version:' >/dev/null
 }
 
 # The PostgreSQL to build for: PG_CONFIG if it was given; else one that is
